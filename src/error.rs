@@ -1,0 +1,159 @@
+//! What can go wrong, said the same way everywhere.
+//!
+//! A [`Failure`] says what was being done, to which object, and what to do now. Its [`Code`] is stable: scripts may
+//! match it, and it alone decides the [`Exit`] status. The shell wraps failures with `anyhow` context; `main` finds the
+//! `Failure` in the chain again.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How the process ends; documented in the README, where a test compares the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Everything asked for is done.
+    Done = 0,
+    /// We looked and found something: findings, blockers of a plan, or the operator said no.
+    Findings = 1,
+    /// The command line or the configuration is wrong; nothing was touched.
+    Usage = 2,
+    /// The server stopped us: connection, rights, version, a lock, a statement.
+    Stopped = 3,
+    /// Interrupted by a signal; `migrate` goes on from here when it is run again.
+    Interrupted = 130,
+}
+
+/// Whether running the same command again continues the work, or something has to change first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumable {
+    /// Run the same command again.
+    Yes,
+    /// Mend the cause first.
+    No,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $exit:ident, $resumable:ident;)*) => {
+        /// The stable name of a kind of failure.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &[Code] = &[$(Code::$name,)*];
+
+            /// The code as it is printed: kebab-case, never reused.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text,)* }
+            }
+
+            /// The exit status that this kind of failure leads to.
+            pub fn exit(self) -> Exit {
+                match self { $(Code::$name => Exit::$exit,)* }
+            }
+
+            /// Whether the same command, run again, goes on.
+            pub fn resumable(self) -> Resumable {
+                match self { $(Code::$name => Resumable::$resumable,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The configuration does not parse, or names something that is not there.
+    ConfigInvalid = "config-invalid", Usage, No;
+    /// An argument makes no sense, alone or with another.
+    UsageInvalid = "usage-invalid", Usage, No;
+    /// A file could not be read or written.
+    FileFailed = "file-failed", Usage, No;
+    /// The plan found something that must be mended before anything runs.
+    PlanBlocked = "plan-blocked", Findings, No;
+    /// The plan is not the one that was reviewed.
+    PlanChanged = "plan-changed", Findings, No;
+    /// The operator answered no.
+    Declined = "declined", Findings, No;
+    /// No connection could be made.
+    ConnectionFailed = "connection-failed", Stopped, No;
+    /// The server refused the login.
+    LoginRefused = "login-refused", Stopped, No;
+    /// Encryption could not be agreed on, or the certificate is not trusted.
+    TlsFailed = "tls-failed", Stopped, No;
+    /// The server is older than PostgreSQL 14.
+    VersionUnsupported = "version-unsupported", Stopped, No;
+    /// The role may not do what is needed.
+    RightsMissing = "rights-missing", Stopped, No;
+    /// The server does not accept writes.
+    ServerReadOnly = "server-read-only", Stopped, No;
+    /// Another run of tenantctl works on this database.
+    RunActive = "run-active", Stopped, No;
+    /// Another run took over; this one stopped before its next commit.
+    RunFenced = "run-fenced", Stopped, No;
+    /// The history of applied migrations does not fit what this run holds.
+    HistoryDivergent = "history-divergent", Stopped, No;
+    /// The database changed since the plan was made.
+    SchemaDrifted = "schema-drifted", Stopped, No;
+    /// A lock was not to be had within the configured attempts.
+    LockNotAcquired = "lock-not-acquired", Stopped, Yes;
+    /// A statement of the plan failed.
+    StatementFailed = "statement-failed", Stopped, Yes;
+    /// Rows are left that have no owner.
+    RowsUnowned = "rows-unowned", Stopped, Yes;
+    /// The connection broke while we worked.
+    ConnectionLost = "connection-lost", Stopped, Yes;
+    /// What the bookkeeping schema says cannot be read.
+    BookkeepingUnreadable = "bookkeeping-unreadable", Stopped, No;
+    /// No PostgreSQL installation was found for the embedded server.
+    PostgresMissing = "postgres-missing", Stopped, No;
+    /// The embedded server did not start or stop as it should.
+    EmbeddedFailed = "embedded-failed", Stopped, No;
+    /// A signal asked us to stop.
+    Interrupted = "interrupted", Interrupted, Yes;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// One failure: what we were doing to which object, what went wrong, and what to do now.
+///
+/// The message is a lower-case fragment without a final stop, holds no password and no value of a row.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The stable kind.
+    pub code: Code,
+    /// What was being done, to which object, and what went wrong.
+    pub message: String,
+    /// What the operator can do now.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// Makes a failure without advice.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Failure { code, message: message.into(), hint: None }
+    }
+
+    /// Adds what to do now.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

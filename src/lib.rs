@@ -1,0 +1,3 @@
+//! tenantctl makes a live, single-customer PostgreSQL database serve many customers.
+
+pub mod error;
