@@ -1,0 +1,278 @@
+//! What the database *is*: plain values, read once, ordered, without a connection in them.
+//!
+//! `pg::introspect` fills a [`Catalog`]; `plan` and `verify` only look at it. What is here is what they ask about, no more.
+
+pub mod name;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use name::{Ident, QualifiedName};
+
+/// One database at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// The server and who we are on it.
+    pub server: Server,
+    /// Every table of the schemas that were asked for, by name.
+    #[serde(with = "as_pairs")]
+    pub tables: BTreeMap<QualifiedName, Table>,
+    /// Views and materialized views that read one of them.
+    pub views: Vec<View>,
+    /// Functions whose arguments or result are a row of one of them.
+    pub row_functions: Vec<RowFunction>,
+}
+
+/// The server, the database and the role that looks at them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// `server_version_num`, for example 170002.
+    pub version: u32,
+    /// The database's name.
+    pub database: String,
+    /// Identifies the cluster: the same after a restart, another one after a restore elsewhere.
+    pub system_identifier: String,
+    /// The role we are.
+    pub role: String,
+    /// May do everything.
+    pub superuser: bool,
+    /// Row-level security does not apply to the role.
+    pub bypass_rls: bool,
+    /// May set `session_replication_role` (superuser, or granted on 15 and later), which skips user triggers.
+    pub may_skip_triggers: bool,
+    /// May create a schema in this database.
+    pub may_create_schema: bool,
+}
+
+impl Server {
+    /// The major version, for example 17.
+    pub fn major(&self) -> u32 {
+        self.version / 10_000
+    }
+}
+
+/// What kind of relation holds the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableKind {
+    /// An ordinary heap table.
+    Ordinary,
+    /// The root or an inner level of a partition tree.
+    Partitioned,
+    /// A leaf of a partition tree.
+    Partition,
+    /// A child by classic inheritance, or a table that has such children.
+    Inherited,
+    /// A foreign table.
+    Foreign,
+}
+
+/// Whether row-level security applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowSecurity {
+    /// Not enabled.
+    Off,
+    /// Enabled; the owner is exempt.
+    Enabled,
+    /// Enabled and forced: the owner is subject too.
+    Forced,
+}
+
+/// One table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its oid: another one means another table, whatever its name.
+    pub oid: u32,
+    /// Its kind.
+    pub kind: TableKind,
+    /// Its owner.
+    pub owner: Ident,
+    /// The role is the owner or a member of it, so it may alter the table.
+    pub may_alter: bool,
+    /// The role may read it.
+    pub may_read: bool,
+    /// Its schema accepts new objects (an index, for example) from the role.
+    pub may_create: bool,
+    /// Rows, estimated from statistics; nothing when it was never analyzed.
+    pub rows: Option<u64>,
+    /// Bytes of the main heap.
+    pub heap_bytes: u64,
+    /// Bytes with indexes and TOAST.
+    pub total_bytes: u64,
+    /// Row-level security.
+    pub row_security: RowSecurity,
+    /// Publications that send it out (`FOR ALL TABLES` and `TABLES IN SCHEMA` included).
+    pub publications: Vec<Ident>,
+    /// A logical subscription writes it, so its foreign keys prove nothing.
+    pub subscribed: bool,
+    /// Columns by position, dropped ones left out.
+    pub columns: Vec<Column>,
+    /// Primary key and unique constraints.
+    pub keys: Vec<Key>,
+    /// Foreign keys of this table.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Check constraints, and the named NOT NULL constraints of 18.
+    pub checks: Vec<Check>,
+    /// All indexes, those of constraints too.
+    pub indexes: Vec<Index>,
+    /// User triggers.
+    pub triggers: Vec<Trigger>,
+}
+
+impl Table {
+    /// The column of that name.
+    pub fn column(&self, name: &Ident) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == *name)
+    }
+
+    /// The primary key.
+    pub fn primary_key(&self) -> Option<&Key> {
+        self.keys.iter().find(|key| key.primary)
+    }
+
+    /// The foreign keys that lead to `parent`.
+    pub fn foreign_keys_to<'a>(&'a self, parent: &'a QualifiedName) -> impl Iterator<Item = &'a ForeignKey> {
+        self.foreign_keys.iter().filter(move |key| key.parent == *parent)
+    }
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: Ident,
+    /// Its type as `format_type` says it, for example `bigint` or `character varying(40)`.
+    pub data_type: String,
+    /// NOT NULL is set, proven or not (18 knows a NOT NULL that is not valid: see [`Check`]).
+    pub not_null: bool,
+    /// The default's expression, or `identity`, or the generated column's expression.
+    pub default: Option<String>,
+    /// The sequence that feeds it (serial or identity).
+    pub sequence: Option<QualifiedName>,
+}
+
+/// A primary key or unique constraint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The constraint's name.
+    pub name: Ident,
+    /// Primary key, or unique.
+    pub primary: bool,
+    /// Its columns in order.
+    pub columns: Vec<Ident>,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// The constraint's name.
+    pub name: Ident,
+    /// The columns that refer.
+    pub columns: Vec<Ident>,
+    /// The table they refer to.
+    pub parent: QualifiedName,
+    /// The columns there, in the same order.
+    pub parent_columns: Vec<Ident>,
+    /// Every row was checked (`convalidated`).
+    pub validated: bool,
+    /// New rows are checked (false only for NOT ENFORCED of 18).
+    pub enforced: bool,
+    /// Its triggers are enabled on both sides; a key whose triggers are off proves nothing.
+    pub triggers_enabled: bool,
+}
+
+/// A check constraint, or on 18 a NOT NULL constraint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The constraint's name.
+    pub name: Ident,
+    /// The definition, for example `CHECK ((tenant_id IS NOT NULL))` or `NOT NULL tenant_id`.
+    pub definition: String,
+    /// Every row was checked.
+    pub validated: bool,
+}
+
+/// An index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// Its name.
+    pub name: Ident,
+    /// Its access method, for example `btree`.
+    pub method: String,
+    /// Its key columns in order; nothing where an expression stands.
+    pub columns: Vec<Option<Ident>>,
+    /// Unique.
+    pub unique: bool,
+    /// Usable by queries; false is what a broken CONCURRENTLY leaves behind.
+    pub valid: bool,
+    /// It covers only rows that satisfy a condition.
+    pub partial: bool,
+}
+
+/// When a trigger fires, as `tgenabled` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firing {
+    /// In ordinary sessions.
+    Origin,
+    /// In replication sessions only.
+    Replica,
+    /// Always.
+    Always,
+    /// Never.
+    Disabled,
+}
+
+/// A user trigger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Its name.
+    pub name: Ident,
+    /// The function it calls.
+    pub function: QualifiedName,
+    /// When it fires.
+    pub firing: Firing,
+    /// It fires on UPDATE.
+    pub on_update: bool,
+    /// It is a BEFORE ROW trigger.
+    pub before_row: bool,
+}
+
+/// A view that reads tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Its name.
+    pub name: QualifiedName,
+    /// A materialized one.
+    pub materialized: bool,
+    /// The tables that it reads directly.
+    pub reads: Vec<QualifiedName>,
+}
+
+/// A function that takes or returns whole rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowFunction {
+    /// Its name.
+    pub name: QualifiedName,
+    /// The tables whose row type it uses.
+    pub tables: Vec<QualifiedName>,
+}
+
+/// JSON has no maps with structured keys, so the tables are written as a list of pairs.
+mod as_pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{QualifiedName, Table};
+
+    pub fn serialize<S: Serializer>(map: &BTreeMap<QualifiedName, Table>, to: S) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<QualifiedName, Table>, D::Error> {
+        Ok(Vec::<(QualifiedName, Table)>::deserialize(from)?.into_iter().collect())
+    }
+}
