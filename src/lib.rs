@@ -1,4 +1,6 @@
 //! tenantctl makes a live, single-customer PostgreSQL database serve many customers.
 
 pub mod catalog;
+pub mod config;
 pub mod error;
+pub mod plan;

@@ -105,6 +105,8 @@ pub struct Table {
     pub row_security: RowSecurity,
     /// Publications that send it out (`FOR ALL TABLES` and `TABLES IN SCHEMA` included).
     pub publications: Vec<Ident>,
+    /// It names its rows to subscribers by FULL or by an index of choice (`REPLICA IDENTITY`).
+    pub replica_identity: bool,
     /// A logical subscription writes it, so its foreign keys prove nothing.
     pub subscribed: bool,
     /// Columns by position, dropped ones left out.

@@ -1,0 +1,266 @@
+//! What the operator decided: `tenantctl.toml`, resolved.
+//!
+//! `file` reads the text and names every problem with its line; here are the decisions as the rest of the program uses
+//! them. Whether a table exists is the plan's question, not the file's.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Ident, QualifiedName};
+
+pub use file::parse;
+
+/// Everything that the file decides.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file's name, for messages.
+    pub path: String,
+    /// Connection string (URL or `key=value`), where the file has one.
+    pub database_url: Option<String>,
+    /// The schemas that are converted; every table in them must be classified.
+    pub schemas: Vec<Ident>,
+    /// The table of tenants.
+    pub tenants: TenantsTable,
+    /// The owner column's name in every tenant-scoped table.
+    pub tenant_column: Ident,
+    /// The tenant that owns what has no other owner.
+    pub system_tenant: SystemTenant,
+    /// Publications whose subscribers have the new columns already.
+    pub publications_ready: Vec<Ident>,
+    /// One rule a table, in the file's order.
+    pub tables: Vec<TableRule>,
+    /// How batches are paced.
+    pub backfill: BackfillLimits,
+    /// How strong locks are asked for.
+    pub locks: LockLimits,
+}
+
+impl Config {
+    /// The place of a line, for messages: `tenantctl.toml:12`.
+    pub fn at(&self, line: usize) -> String {
+        format!("{}:{line}", self.path)
+    }
+}
+
+/// Whether the tenants table is made or there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TenantsMode {
+    /// tenantctl makes it.
+    Create,
+    /// An existing table's rows are the tenants.
+    Adopt,
+}
+
+/// How tenants are numbered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdStyle {
+    /// `id bigserial` and beside it `uuid uuid UNIQUE`.
+    Bigserial,
+    /// `id uuid`.
+    Uuid,
+    /// `id text` with a prefix that tells what it is, such as `ten_`.
+    Text {
+        /// The prefix.
+        prefix: String,
+    },
+}
+
+/// The table of tenants.
+#[derive(Debug, Clone)]
+pub struct TenantsTable {
+    /// Made or adopted.
+    pub mode: TenantsMode,
+    /// Its name.
+    pub table: QualifiedName,
+    /// The line that names it.
+    pub line: usize,
+    /// How ids look; for an adopted table the column's type tells.
+    pub id: IdStyle,
+    /// What its columns are called.
+    pub columns: TenantColumns,
+}
+
+/// The names of the tenants table's columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantColumns {
+    /// Primary key.
+    pub id: Ident,
+    /// The second, public id of the `bigserial` style.
+    pub uuid: Ident,
+    /// Human name.
+    pub name: Ident,
+    /// Stable unique name for hostnames.
+    pub slug: Ident,
+    /// Whether the tenant may be used.
+    pub active: Ident,
+    /// When it was made.
+    pub created_at: Ident,
+    /// When it was changed.
+    pub updated_at: Ident,
+}
+
+/// The id of the System Tenant, as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SystemId {
+    /// A fixed default for the id style: 1, a fixed UUID, `ten_system`.
+    Default,
+    /// Derived from the cluster and the database: the same for every plan here, another one elsewhere.
+    Generated,
+    /// This one.
+    Fixed(String),
+}
+
+/// The tenant that owns the rows that have no other owner.
+#[derive(Debug, Clone)]
+pub struct SystemTenant {
+    /// Its human name.
+    pub name: String,
+    /// Its slug.
+    pub slug: String,
+    /// Its id.
+    pub id: SystemId,
+    /// Values for an adopted table's other required columns.
+    pub values: BTreeMap<Ident, String>,
+}
+
+/// A table as the file names it: with or without its schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableKey {
+    /// The schema, where it is written.
+    pub schema: Option<Ident>,
+    /// The name.
+    pub name: Ident,
+    /// The line it stands on.
+    pub line: usize,
+}
+
+impl TableKey {
+    /// Whether the key can mean that table.
+    pub fn names(&self, table: &QualifiedName) -> bool {
+        self.name == table.name && self.schema.as_ref().is_none_or(|schema| *schema == table.schema)
+    }
+}
+
+impl fmt::Display for TableKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => write!(f, "{}", self.name),
+        }
+    }
+}
+
+/// The decision about one table.
+#[derive(Debug, Clone)]
+pub struct TableRule {
+    /// Which table.
+    pub key: TableKey,
+    /// What it is.
+    pub scope: Scope,
+}
+
+/// What a table's rows are.
+#[derive(Debug, Clone)]
+pub enum Scope {
+    /// Every row has an owner.
+    Tenant(OwnerRule),
+    /// Reference data for all tenants.
+    Shared,
+    /// Not looked at.
+    Ignored,
+}
+
+impl Scope {
+    /// The word of the file.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Scope::Tenant(_) => "tenant",
+            Scope::Shared => "shared",
+            Scope::Ignored => "ignored",
+        }
+    }
+}
+
+/// Where a tenant-scoped table's rows get their owner.
+#[derive(Debug, Clone)]
+pub struct OwnerRule {
+    /// The source.
+    pub source: Source,
+    /// What happens to rows that the source gives no owner.
+    pub unowned: Unowned,
+    /// How existing rows are filled.
+    pub strategy: StrategyChoice,
+}
+
+/// The source of a table's owner.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The System Tenant.
+    System,
+    /// The parent row's owner, through a foreign key; a key to the tenants table is the owner itself.
+    Parent {
+        /// The parent table.
+        table: TableKey,
+        /// The foreign key's columns, where several keys lead there.
+        via: Vec<Ident>,
+    },
+    /// An existing column that names the organization.
+    Column(Ident),
+    /// An SQL expression over the row.
+    Sql(String),
+}
+
+/// What happens to rows without an owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unowned {
+    /// The plan stops and counts them.
+    Stop,
+    /// The System Tenant owns them.
+    System,
+}
+
+/// How existing rows are filled, as configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyChoice {
+    /// The plan chooses.
+    Auto,
+    /// By the column's default, without touching a row; refused where that cannot be.
+    Instant,
+    /// Row by row in batches, even where `instant` would do.
+    Batched,
+}
+
+/// How batches are paced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillLimits {
+    /// What one batch should take.
+    pub batch: Duration,
+    /// The fewest heap blocks a batch takes.
+    pub min_blocks: u32,
+    /// The most heap blocks a batch takes.
+    pub max_blocks: u32,
+    /// A rest after each batch.
+    pub pause: Duration,
+}
+
+/// How strong locks are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockLimits {
+    /// `lock_timeout` of one attempt.
+    pub timeout: Duration,
+    /// How many attempts before the run stops, resumable.
+    pub attempts: u32,
+    /// `statement_timeout` of a catalog change that holds a strong lock.
+    pub statement_timeout: Duration,
+    /// The longest rest between two attempts.
+    pub max_wait: Duration,
+}

@@ -1,0 +1,28 @@
+//! Phase `backfill`: every existing row gets its owner.
+
+use super::{Op, Owner, Plan, Strategy, TablePlan};
+use crate::catalog::Table;
+
+/// The steps of the phase for one table.
+///
+/// A derived table is reconciled even where nothing was written: its rows may have moved to another parent between the
+/// new column and the trigger that passes owners down.
+pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
+    if table.owned.column.as_ref().is_some_and(|column| column.not_null) {
+        return Vec::new();
+    }
+    let name = &table.owned.name;
+    let written = table.strategy == Strategy::Ranges;
+    let derived = matches!(table.owned.owner, Owner::Parent(_));
+    let mut ops = Vec::new();
+    if written {
+        ops.push(Op::Backfill(name.clone()));
+    }
+    if derived {
+        ops.push(Op::Reconcile(name.clone()));
+    }
+    if written {
+        ops.push(Op::Vacuum(name.clone()));
+    }
+    ops
+}

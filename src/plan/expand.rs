@@ -1,0 +1,55 @@
+//! Phase `expand`: the owner column, nullable, and the filler that covers writers who do not know it.
+
+use super::{Op, OwnedTable, Owner, Owners, Plan, Strategy, TablePlan};
+use crate::catalog::{Ident, Table};
+use crate::config::{Config, StrategyChoice};
+use crate::error::{Code, Failure};
+
+/// The trigger that fills the owner of a new row. BEFORE triggers fire in the order of their names, and `~` sorts after
+/// every letter: the filler sees what the application's own triggers left.
+pub const FILL_ON_INSERT: &str = "~tenantctl_fill_insert";
+/// The trigger that fills or re-derives the owner of a changed row.
+pub const FILL_ON_UPDATE: &str = "~tenantctl_fill_update";
+
+/// The trigger on a parent that passes a new owner down to one child table.
+pub fn pass_trigger(child: &crate::catalog::QualifiedName) -> Ident {
+    Ident::derived(&["~tenantctl_pass", child.schema.as_str(), child.name.as_str()])
+}
+
+/// The steps of the phase for one table: nothing where the column is complete already.
+pub(super) fn ops(_plan: &Plan, table: &TablePlan, now: &Table) -> Vec<Op> {
+    let name = &table.owned.name;
+    let has = |trigger: &str| now.triggers.iter().any(|there| there.name.as_str() == trigger);
+    let complete = table.owned.column.as_ref().is_some_and(|column| column.not_null);
+    let filled = table.owned.column.is_some() && has(FILL_ON_INSERT) && has(FILL_ON_UPDATE);
+    if complete {
+        return Vec::new();
+    }
+    let column = (!filled).then(|| Op::AddOwnerColumn(name.clone()));
+    let pass_down = match &table.owned.owner {
+        Owner::Parent(link) if !link.ends_at_tenants => {
+            Some(Op::PassOwnerDown { parent: link.parent.clone(), child: name.clone() })
+        }
+        Owner::Parent(_) | Owner::System => None,
+    };
+    column.into_iter().chain(pass_down).collect()
+}
+
+/// Chooses how existing rows are filled.
+///
+/// `instant` needs one constant for all of them and a new column (its default then stands for the rows that are there).
+pub(super) fn strategy(config: &Config, owners: &Owners, owned: &OwnedTable) -> Result<Strategy, Failure> {
+    match (owned.choice, owners.is_constant(owned)) {
+        (StrategyChoice::Auto | StrategyChoice::Instant, true) => Ok(Strategy::Instant),
+        (StrategyChoice::Auto | StrategyChoice::Batched, _) => Ok(Strategy::Ranges),
+        (StrategyChoice::Instant, false) => {
+            let why = if owned.column.is_some() {
+                format!("the column {} is there already", config.tenant_column)
+            } else {
+                "its rows do not all have the same owner".to_owned()
+            };
+            let message = format!("{}: {}: backfill = \"instant\" cannot be: {why}", config.at(owned.line), owned.name);
+            Err(Failure::new(Code::ConfigInvalid, message).hint("drop the key, or set backfill = \"batched\""))
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What we *will* do: configuration and catalog in, phases, versioned migrations and steps out. No SQL text, no I/O.
+//!
+//! [`resolve`] finds each table's way to its owner; [`Facts`] are the few things that only the data tells;
+//! [`Plan::build`] lists the steps that are still missing, so that planning a converted database gives none.
+
+mod backfill;
+mod enforce;
+mod expand;
+mod notice;
+mod op;
+mod owners;
+mod prepare;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Catalog, Ident, QualifiedName, Table};
+use crate::config::{BackfillLimits, Config, LockLimits};
+use crate::error::Failure;
+
+pub use notice::{Blocker, Notice};
+pub use op::{Held, LockLevel, Op, TxnMode};
+pub use owners::{Link, OwnedTable, Owner, Owners, resolve};
+pub use prepare::{SystemTenant, Tenants};
+
+/// The stages of the conversion, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Tenants table and System Tenant.
+    Prepare,
+    /// The owner column, and the filler for writers that do not know it.
+    Expand,
+    /// Every existing row gets its owner.
+    Backfill,
+    /// NOT NULL, foreign keys, indexes.
+    Enforce,
+}
+
+impl Phase {
+    /// All of them.
+    pub const ALL: [Phase; 4] = [Phase::Prepare, Phase::Expand, Phase::Backfill, Phase::Enforce];
+
+    /// The word of the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Prepare => "prepare",
+            Phase::Expand => "expand",
+            Phase::Backfill => "backfill",
+            Phase::Enforce => "enforce",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Phase {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        Phase::ALL.into_iter().find(|phase| phase.as_str() == word).ok_or_else(|| {
+            let words = Phase::ALL.map(Phase::as_str).join(", ");
+            format!("there is no phase {word:?}; the phases are {words}")
+        })
+    }
+}
+
+/// How a table's existing rows are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// `ADD COLUMN ... DEFAULT constant`: the catalog vouches for every existing row, none is written.
+    Instant,
+    /// Batches over ranges of heap blocks.
+    Ranges,
+}
+
+/// What only the data and the bookkeeping can tell; read before [`Plan::build`] with `sql::facts`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The id of the tenant whose slug is the System Tenant's, as text.
+    pub system_tenant: Option<String>,
+    /// The highest id given out so far in an adopted table with numbers for ids.
+    pub highest_tenant: Option<i64>,
+    /// Rows that their source gives no owner, by table.
+    pub unowned: BTreeMap<QualifiedName, u64>,
+    /// The last version of the conversion's history; 0 before the first.
+    pub last_version: i32,
+}
+
+/// One tenant-scoped table as the later floors need it.
+#[derive(Debug, Clone)]
+pub struct TablePlan {
+    /// The way to the owner.
+    pub owned: OwnedTable,
+    /// How existing rows are filled.
+    pub strategy: Strategy,
+    /// Estimated rows, where there are statistics.
+    pub rows: Option<u64>,
+    /// The table's oid when it was planned.
+    pub oid: u32,
+    /// The backfill skips user triggers (`session_replication_role`).
+    pub skip_triggers: bool,
+}
+
+/// One versioned migration: a table's steps in one phase.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// Its version, never used twice in a database.
+    pub version: i32,
+    /// Its name, such as `expand_orders`: letters, digits and underscores.
+    pub name: String,
+    /// Its phase.
+    pub phase: Phase,
+    /// The table that it is about.
+    pub table: Option<QualifiedName>,
+    /// Its steps in order.
+    pub steps: Vec<Step>,
+}
+
+/// One statement, one transaction or one backfill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// A readable, stable name: `enforce/public.orders/build-index`.
+    pub id: String,
+    /// What it does.
+    pub op: Op,
+}
+
+/// The whole conversion, or what is left of it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The server's major version, for which the SQL is written.
+    pub major: u32,
+    /// The tenants table.
+    pub tenants: Tenants,
+    /// The System Tenant.
+    pub system: SystemTenant,
+    /// The owner column's name.
+    pub owner_column: Ident,
+    /// Every tenant-scoped table by name.
+    pub tables: BTreeMap<QualifiedName, TablePlan>,
+    /// Reference data.
+    pub shared: Vec<QualifiedName>,
+    /// Not looked at.
+    pub ignored: Vec<QualifiedName>,
+    /// What is to be done; empty when everything is done.
+    pub migrations: Vec<Migration>,
+    /// What the operator should know.
+    pub notices: Vec<Notice>,
+    /// What stops the run.
+    pub blockers: Vec<Blocker>,
+    /// How batches are paced.
+    pub backfill: BackfillLimits,
+    /// How strong locks are asked for.
+    pub locks: LockLimits,
+}
+
+impl Plan {
+    /// Lists what is missing between the catalog and the goal.
+    ///
+    /// # Errors
+    /// `config-invalid` where the tenants table or the System Tenant cannot be as configured.
+    pub fn build(config: &Config, catalog: &Catalog, owners: &Owners, facts: &Facts) -> Result<Plan, Failure> {
+        let tenants = prepare::tenants(config, catalog)?;
+        let system = prepare::system_tenant(config, catalog, &tenants, facts)?;
+        let mut plan = Plan {
+            major: catalog.server.major(),
+            tenants,
+            system,
+            owner_column: config.tenant_column.clone(),
+            tables: BTreeMap::new(),
+            shared: owners.shared.clone(),
+            ignored: owners.ignored.clone(),
+            migrations: Vec::new(),
+            notices: Vec::new(),
+            blockers: Vec::new(),
+            backfill: config.backfill.clone(),
+            locks: config.locks.clone(),
+        };
+        for owned in &owners.tables {
+            if let Some(table) = catalog.tables.get(&owned.name) {
+                plan.tables.insert(owned.name.clone(), table_plan(config, catalog, owners, owned, table)?);
+            }
+        }
+        plan.notices = notice::notices(config, catalog, owners, &plan);
+        plan.blockers = notice::blockers(config, catalog, owners, &plan, facts);
+
+        let mut writer = Writer { next: facts.last_version + 1, migrations: Vec::new() };
+        writer.add(Phase::Prepare, None, prepare::ops(&plan));
+        type PhaseOps = fn(&Plan, &TablePlan, &Table) -> Vec<Op>;
+        let phases: [(Phase, PhaseOps); 3] =
+            [(Phase::Expand, expand::ops), (Phase::Backfill, backfill::ops), (Phase::Enforce, enforce::ops)];
+        for (phase, ops) in phases {
+            for owned in &owners.tables {
+                if let (Some(table), Some(now)) = (plan.tables.get(&owned.name), catalog.tables.get(&owned.name)) {
+                    writer.add(phase, Some(&owned.name), ops(&plan, table, now));
+                }
+            }
+        }
+        plan.migrations = writer.migrations;
+        Ok(plan)
+    }
+
+    /// Every step in order.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.migrations.iter().flat_map(|migration| &migration.steps)
+    }
+}
+
+fn table_plan(
+    config: &Config,
+    catalog: &Catalog,
+    owners: &Owners,
+    owned: &OwnedTable,
+    table: &Table,
+) -> Result<TablePlan, Failure> {
+    // A key over the owner column would not be checked in replica mode (hazard: its triggers are off too).
+    let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
+    Ok(TablePlan {
+        owned: owned.clone(),
+        strategy: expand::strategy(config, owners, owned)?,
+        rows: table.rows,
+        oid: table.oid,
+        skip_triggers: catalog.server.may_skip_triggers && !covered,
+    })
+}
+
+/// Numbers the migrations; one without steps is not written.
+struct Writer {
+    next: i32,
+    migrations: Vec<Migration>,
+}
+
+impl Writer {
+    fn add(&mut self, phase: Phase, table: Option<&QualifiedName>, ops: Vec<Op>) {
+        if ops.is_empty() {
+            return;
+        }
+        let steps = ops.into_iter().map(|op| Step { id: step_id(phase, table, &op), op }).collect();
+        let name = match table {
+            Some(table) => format!("{phase}_{}", word(table.name.as_str())),
+            None => phase.to_string(),
+        };
+        self.migrations.push(Migration { version: self.next, name, phase, table: table.cloned(), steps });
+        self.next += 1;
+    }
+}
+
+fn step_id(phase: Phase, table: Option<&QualifiedName>, op: &Op) -> String {
+    let verb = op.verb();
+    match (table, op) {
+        (_, Op::PassOwnerDown { parent, child }) => format!("{phase}/{child}/{verb}-from/{parent}"),
+        (Some(table), _) => format!("{phase}/{table}/{verb}"),
+        (None, _) => format!("{phase}/{verb}"),
+    }
+}
+
+/// A migration's name may hold letters, digits and underscores only.
+fn word(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}

@@ -1,0 +1,182 @@
+//! What the operator should know before the run, and what stops it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, Owner, Owners, Plan, Strategy, TablePlan};
+use crate::catalog::{Catalog, Firing, Ident, QualifiedName, RowSecurity, Table};
+use crate::config::{Config, Unowned};
+
+/// Something to know: the run goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The table that it is about; nothing where it is about all.
+    pub table: Option<QualifiedName>,
+    /// What happens, and what to do about it.
+    pub text: String,
+}
+
+/// Something that must be mended first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocker {
+    /// The table that it is about.
+    pub table: QualifiedName,
+    /// What is wrong.
+    pub text: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// What changes for the application, table by table.
+pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan: &Plan) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let adds_columns = owners.tables.iter().any(|table| table.column.is_none());
+    if adds_columns {
+        notices.push(Notice {
+            table: None,
+            text: "prepared SELECT * and RETURNING * fail once with \"cached plan must not change result type\" when \
+                   their table gets its column; COPY without a column list and INSERT ... SELECT * must name columns"
+                .to_owned(),
+        });
+    }
+    for table in plan.tables.values() {
+        if let Some(now) = catalog.tables.get(&table.owned.name) {
+            let about = |text: String| Notice { table: Some(table.owned.name.clone()), text };
+            notices.extend(table_notices(config, catalog, table, now).into_iter().map(about));
+        }
+    }
+    notices
+}
+
+fn table_notices(config: &Config, catalog: &Catalog, table: &TablePlan, now: &Table) -> Vec<String> {
+    let mut texts = Vec::new();
+    let name = &table.owned.name;
+    if now.column(&config.tenant_column).is_some_and(|column| column.not_null) {
+        return texts;
+    }
+    let fires: Vec<&Ident> = now
+        .triggers
+        .iter()
+        .filter(|trigger| trigger.on_update && trigger.firing != Firing::Disabled && !ours(&trigger.name))
+        .map(|trigger| &trigger.name)
+        .collect();
+    if !fires.is_empty() && table.strategy == Strategy::Ranges {
+        let names = list(&fires);
+        texts.push(match table.skip_triggers {
+            true => format!("the backfill skips the triggers {names} (session_replication_role = replica)"),
+            false => format!("the backfill fires the triggers {names} on every row: the role may not skip them"),
+        });
+    }
+    if let Owner::Parent(link) = &table.owned.owner
+        && link.nullable
+        && table.owned.unowned == Unowned::Stop
+    {
+        texts.push(format!(
+            "({}) may be NULL: from enforce on, a row without a parent is refused; unowned = \"system\" would take it",
+            list(&link.columns.iter().collect::<Vec<_>>())
+        ));
+    }
+    let global: Vec<&Ident> = now
+        .keys
+        .iter()
+        .filter(|key| !key.primary && !key.columns.contains(&config.tenant_column))
+        .map(|key| &key.name)
+        .collect();
+    if !global.is_empty() {
+        texts.push(format!("stays unique over all tenants: {}", list(&global)));
+    }
+    let functions: Vec<String> = catalog
+        .row_functions
+        .iter()
+        .filter(|function| function.tables.contains(name) && function.name.schema.as_str() != "tenantctl")
+        .map(|function| function.name.to_string())
+        .collect();
+    if !functions.is_empty() && table.owned.column.is_none() {
+        texts.push(format!("functions over its whole row get one more column: {}", functions.join(", ")));
+    }
+    if now.subscribed {
+        texts.push("a logical subscription writes it: its foreign keys are not checked for those rows".to_owned());
+    }
+    texts
+}
+
+/// What must be mended before anything runs.
+pub(super) fn blockers(
+    config: &Config,
+    catalog: &Catalog,
+    owners: &Owners,
+    plan: &Plan,
+    facts: &Facts,
+) -> Vec<Blocker> {
+    let mut blockers = Vec::new();
+    for owned in &owners.tables {
+        let (Some(now), Some(table)) = (catalog.tables.get(&owned.name), plan.tables.get(&owned.name)) else {
+            continue;
+        };
+        let mut block = |text: String, remedy: String| {
+            blockers.push(Blocker { table: owned.name.clone(), text, remedy });
+        };
+        let unowned = facts.unowned.get(&owned.name).copied().unwrap_or(0);
+        if unowned > 0 && owned.unowned == Unowned::Stop {
+            block(
+                format!("{unowned} rows have no owner by their source"),
+                "give them a parent, or set unowned = \"system\" to give them to the System Tenant".to_owned(),
+            );
+        }
+        if let Some(column) = &owned.column
+            && column.data_type != plan.tenants.id_type
+        {
+            block(
+                format!("{} is {}, but tenants are {}", column.name, column.data_type, plan.tenants.id_type),
+                "change the column's type, drop it, or choose another tenant_column.name".to_owned(),
+            );
+        }
+        if let Some((text, remedy)) = row_security(catalog, now) {
+            block(text, remedy);
+        }
+        if let Some((text, remedy)) = publication(config, owned.column.is_none(), table, now) {
+            block(text, remedy);
+        }
+    }
+    blockers
+}
+
+/// A role that is subject to policies would see, and so convert, only some rows.
+fn row_security(catalog: &Catalog, now: &Table) -> Option<(String, String)> {
+    let subject = match now.row_security {
+        RowSecurity::Off => false,
+        RowSecurity::Enabled => !now.may_alter,
+        RowSecurity::Forced => true,
+    };
+    (subject && !catalog.server.superuser && !catalog.server.bypass_rls).then(|| {
+        let text =
+            format!("the role {} is subject to its row-level security and would see no row", catalog.server.role);
+        (text, "run as a role with BYPASSRLS".to_owned())
+    })
+}
+
+/// A native subscriber stops at a column it does not have, and its slot then keeps WAL until the disk is full.
+fn publication(config: &Config, adds_column: bool, table: &TablePlan, now: &Table) -> Option<(String, String)> {
+    let unready: Vec<&Ident> =
+        now.publications.iter().filter(|publication| !config.publications_ready.contains(publication)).collect();
+    if adds_column && !unready.is_empty() {
+        let text = format!("it is published by {}, whose subscribers stop at a column they lack", list(&unready));
+        let remedy = format!(
+            "run ALTER TABLE ... ADD COLUMN {} there first, then list the publications in publications_ready",
+            config.tenant_column
+        );
+        return Some((text, remedy));
+    }
+    let unidentified = !now.publications.is_empty() && now.primary_key().is_none() && !now.replica_identity;
+    (unidentified && table.strategy == Strategy::Ranges).then(|| {
+        let text = "it is published without a replica identity: every UPDATE of the backfill would fail".to_owned();
+        (text, "give it a primary key, or ALTER TABLE ... REPLICA IDENTITY".to_owned())
+    })
+}
+
+fn ours(trigger: &Ident) -> bool {
+    trigger.as_str().starts_with("~tenantctl_")
+}
+
+fn list(names: &[&Ident]) -> String {
+    names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+}

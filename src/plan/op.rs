@@ -1,0 +1,251 @@
+//! What a step does, how strong its lock is, and whether it runs in a transaction.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Ident, QualifiedName};
+
+/// One thing that a step does. A closed list on purpose: a new one makes the compiler ask for its lock, its mode and its
+/// SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Makes the tenants table.
+    CreateTenantsTable,
+    /// Inserts the System Tenant and moves the id's sequence past it.
+    CreateSystemTenant,
+    /// Adds the owner column and the filler for writers that do not know it, in one transaction.
+    AddOwnerColumn(QualifiedName),
+    /// Makes a row whose owner changes pass the new one down to its children in a table.
+    PassOwnerDown {
+        /// The table whose rows have children.
+        parent: QualifiedName,
+        /// The table of the children.
+        child: QualifiedName,
+    },
+    /// Gives every row without an owner its owner, in batches.
+    Backfill(QualifiedName),
+    /// Gives rows whose owner is not their parent's the parent's, in batches; usually finds none.
+    Reconcile(QualifiedName),
+    /// Frees what the backfill left behind and refreshes the statistics.
+    Vacuum(QualifiedName),
+    /// Refreshes the statistics (autoanalyze never sees a column that was added with a default).
+    Analyze(QualifiedName),
+    /// Builds the index that leads with the owner.
+    BuildIndex {
+        /// The table.
+        table: QualifiedName,
+        /// The index.
+        index: Ident,
+    },
+    /// Demands an owner of new rows; existing ones are not looked at.
+    AddNotNull {
+        /// The table.
+        table: QualifiedName,
+        /// The constraint.
+        constraint: Ident,
+    },
+    /// Proves that existing rows have an owner.
+    ValidateNotNull {
+        /// The table.
+        table: QualifiedName,
+        /// The constraint.
+        constraint: Ident,
+    },
+    /// Turns the proven check into the column's NOT NULL (before 18).
+    SetNotNull {
+        /// The table.
+        table: QualifiedName,
+        /// The proven check, dropped in the same transaction.
+        constraint: Ident,
+    },
+    /// Demands that new owners are tenants; existing ones are not looked at.
+    AddForeignKey {
+        /// The table.
+        table: QualifiedName,
+        /// The constraint.
+        constraint: Ident,
+    },
+    /// Proves that existing owners are tenants.
+    ValidateForeignKey {
+        /// The table.
+        table: QualifiedName,
+        /// The constraint.
+        constraint: Ident,
+    },
+}
+
+impl Op {
+    /// The table that it works on; nothing for the tenants table.
+    pub fn table(&self) -> Option<&QualifiedName> {
+        match self {
+            Op::CreateTenantsTable | Op::CreateSystemTenant => None,
+            Op::AddOwnerColumn(table)
+            | Op::Backfill(table)
+            | Op::Reconcile(table)
+            | Op::Vacuum(table)
+            | Op::Analyze(table)
+            | Op::PassOwnerDown { parent: table, .. }
+            | Op::BuildIndex { table, .. }
+            | Op::AddNotNull { table, .. }
+            | Op::ValidateNotNull { table, .. }
+            | Op::SetNotNull { table, .. }
+            | Op::AddForeignKey { table, .. }
+            | Op::ValidateForeignKey { table, .. } => Some(table),
+        }
+    }
+
+    /// The last word of the step's id.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Op::CreateTenantsTable => "create-tenants-table",
+            Op::CreateSystemTenant => "create-system-tenant",
+            Op::AddOwnerColumn(_) => "add-owner-column",
+            Op::PassOwnerDown { .. } => "pass-owner-down",
+            Op::Backfill(_) => "backfill",
+            Op::Reconcile(_) => "reconcile",
+            Op::Vacuum(_) => "vacuum",
+            Op::Analyze(_) => "analyze",
+            Op::BuildIndex { .. } => "build-index",
+            Op::AddNotNull { .. } => "add-not-null",
+            Op::ValidateNotNull { .. } => "validate-not-null",
+            Op::SetNotNull { .. } => "set-not-null",
+            Op::AddForeignKey { .. } => "add-foreign-key",
+            Op::ValidateForeignKey { .. } => "validate-foreign-key",
+        }
+    }
+
+    /// The strongest lock that the step takes on a table of the application (PostgreSQL docs, 13.3 "Explicit Locking"
+    /// and the page of each command).
+    pub fn lock(&self) -> LockLevel {
+        match self {
+            // A new table: nobody can wait for it yet. ROW EXCLUSIVE is what any INSERT takes.
+            Op::CreateTenantsTable => LockLevel::None,
+            Op::CreateSystemTenant | Op::Backfill(_) | Op::Reconcile(_) => LockLevel::RowExclusive,
+            Op::AddOwnerColumn(_) | Op::AddNotNull { .. } | Op::SetNotNull { .. } => LockLevel::AccessExclusive,
+            // On both tables.
+            Op::AddForeignKey { .. } | Op::PassOwnerDown { .. } => LockLevel::ShareRowExclusive,
+            Op::Vacuum(_)
+            | Op::Analyze(_)
+            | Op::BuildIndex { .. }
+            | Op::ValidateNotNull { .. }
+            | Op::ValidateForeignKey { .. } => LockLevel::ShareUpdateExclusive,
+        }
+    }
+
+    /// How the step is sent.
+    pub fn mode(&self) -> TxnMode {
+        match self {
+            Op::BuildIndex { .. } | Op::Vacuum(_) => TxnMode::Autocommit,
+            Op::Backfill(_) | Op::Reconcile(_) => TxnMode::Batches,
+            Op::CreateTenantsTable
+            | Op::CreateSystemTenant
+            | Op::AddOwnerColumn(_)
+            | Op::PassOwnerDown { .. }
+            | Op::Analyze(_)
+            | Op::AddNotNull { .. }
+            | Op::ValidateNotNull { .. }
+            | Op::SetNotNull { .. }
+            | Op::AddForeignKey { .. }
+            | Op::ValidateForeignKey { .. } => TxnMode::Transaction,
+        }
+    }
+
+    /// Whether it changes the catalog only, or reads or writes the table's rows and so takes its time.
+    pub fn duration(&self) -> Held {
+        match self {
+            Op::CreateTenantsTable
+            | Op::CreateSystemTenant
+            | Op::AddOwnerColumn(_)
+            | Op::PassOwnerDown { .. }
+            | Op::AddNotNull { .. }
+            | Op::SetNotNull { .. }
+            | Op::AddForeignKey { .. } => Held::CatalogOnly,
+            Op::Backfill(_) | Op::Reconcile(_) => Held::Batch,
+            Op::Vacuum(_)
+            | Op::Analyze(_)
+            | Op::BuildIndex { .. }
+            | Op::ValidateNotNull { .. }
+            | Op::ValidateForeignKey { .. } => Held::Scan,
+        }
+    }
+}
+
+/// How long a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// For a change of the catalog: milliseconds, whatever the table's size.
+    CatalogOnly,
+    /// For one batch at a time.
+    Batch,
+    /// While the table is read once.
+    Scan,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Held::CatalogOnly => "catalog change",
+            Held::Batch => "each batch",
+            Held::Scan => "one scan",
+        })
+    }
+}
+
+/// How a step's statements are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TxnMode {
+    /// All of them in one transaction, in one round trip.
+    Transaction,
+    /// Each on its own, because PostgreSQL refuses it in a transaction.
+    Autocommit,
+    /// Over and over, a transaction a batch, with the checkpoint in it.
+    Batches,
+}
+
+/// PostgreSQL's table locks, weakest first; their order is their strength.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockLevel {
+    /// No lock on a table of the application.
+    None,
+    /// What INSERT, UPDATE and DELETE take.
+    RowExclusive,
+    /// Against other schema changes and VACUUM.
+    ShareUpdateExclusive,
+    /// Against writes.
+    ShareRowExclusive,
+    /// Against everything, reads too.
+    AccessExclusive,
+}
+
+impl LockLevel {
+    /// What waits while it is held.
+    pub fn blocks(self) -> &'static str {
+        match self {
+            LockLevel::None | LockLevel::RowExclusive => "nothing",
+            LockLevel::ShareUpdateExclusive => "schema changes, vacuum",
+            LockLevel::ShareRowExclusive => "writes",
+            LockLevel::AccessExclusive => "reads and writes",
+        }
+    }
+
+    /// Strong enough to be asked for with `lock_timeout` and retries: the application would queue behind it.
+    pub fn is_strong(self) -> bool {
+        self >= LockLevel::ShareRowExclusive
+    }
+}
+
+impl fmt::Display for LockLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LockLevel::None => "none",
+            LockLevel::RowExclusive => "ROW EXCLUSIVE",
+            LockLevel::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
+            LockLevel::ShareRowExclusive => "SHARE ROW EXCLUSIVE",
+            LockLevel::AccessExclusive => "ACCESS EXCLUSIVE",
+        })
+    }
+}

@@ -1,0 +1,367 @@
+//! Where every row gets its owner: the configuration's rules held against the catalog.
+//!
+//! The result names each tenant-scoped table in dependency order (parents first) with a complete path: it ends at the
+//! System Tenant or at the tenants table, or it is a problem with the line to mend.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::{Catalog, Column, ForeignKey, Ident, QualifiedName, Table, TableKind};
+use crate::config::{Config, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned};
+use crate::error::{Code, Failure};
+
+/// A tenant-scoped table and the way to its rows' owner.
+#[derive(Debug, Clone)]
+pub struct OwnedTable {
+    /// The table.
+    pub name: QualifiedName,
+    /// Its owner column, where it is there already.
+    pub column: Option<Column>,
+    /// The way to the owner.
+    pub owner: Owner,
+    /// What happens to rows that the way gives no owner.
+    pub unowned: Unowned,
+    /// How existing rows are filled, as configured.
+    pub choice: StrategyChoice,
+    /// The line of the rule, for messages.
+    pub line: usize,
+}
+
+/// The way to a row's owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// The System Tenant.
+    System,
+    /// The row that a foreign key leads to.
+    Parent(Link),
+}
+
+/// One foreign key on the way to the owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The columns that refer.
+    pub columns: Vec<Ident>,
+    /// The parent.
+    pub parent: QualifiedName,
+    /// The columns there, in the same order.
+    pub parent_columns: Vec<Ident>,
+    /// Some of the referring columns may be NULL, so a row may have no parent.
+    pub nullable: bool,
+    /// Whether the parent is the tenants table itself.
+    pub ends_at_tenants: bool,
+}
+
+/// Every table with its decision.
+#[derive(Debug, Clone)]
+pub struct Owners {
+    /// Tenant-scoped tables, parents before children.
+    pub tables: Vec<OwnedTable>,
+    /// Reference data.
+    pub shared: Vec<QualifiedName>,
+    /// Not looked at.
+    pub ignored: Vec<QualifiedName>,
+}
+
+impl Owners {
+    /// The tenant-scoped table of that name.
+    pub fn get(&self, name: &QualifiedName) -> Option<&OwnedTable> {
+        self.tables.iter().find(|table| table.name == *name)
+    }
+
+    /// Whether every way from here ends at the System Tenant, over columns that this conversion makes: then the owner
+    /// of every existing row is one constant.
+    pub fn is_constant(&self, table: &OwnedTable) -> bool {
+        table.column.is_none()
+            && match &table.owner {
+                Owner::System => true,
+                Owner::Parent(link) => {
+                    (!link.nullable || table.unowned == Unowned::System)
+                        && self.get(&link.parent).is_some_and(|parent| self.is_constant(parent))
+                }
+            }
+    }
+}
+
+/// Holds the rules against the catalog.
+///
+/// # Errors
+/// [`Code::ConfigInvalid`] with every problem: a table that does not exist or that nobody classified, a parent without
+/// a foreign key, a circle, a chain that ends nowhere, a kind of relation that this version does not convert.
+pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
+    let mut resolver = Resolver { config, catalog, problems: Vec::new() };
+    let rules = resolver.classify();
+    let owned = resolver.owned_tables(&rules);
+    let tables = resolver.in_order(owned);
+    if !resolver.problems.is_empty() {
+        return Err(Failure::new(Code::ConfigInvalid, resolver.problems.join("\n"))
+            .hint(format!("mend {}; `tenantctl plan --dry-run` shows what it then means", config.path)));
+    }
+    let of = |wanted: fn(&Scope) -> bool| {
+        rules.iter().filter(|(_, rule)| wanted(rule.scope)).map(|(name, _)| name.clone()).collect()
+    };
+    Ok(Owners {
+        tables,
+        shared: of(|scope| matches!(scope, Scope::Shared)),
+        ignored: of(|scope| matches!(scope, Scope::Ignored)),
+    })
+}
+
+#[derive(Clone, Copy)]
+struct Rule<'a> {
+    scope: &'a Scope,
+    line: usize,
+}
+
+struct Resolver<'a> {
+    config: &'a Config,
+    catalog: &'a Catalog,
+    problems: Vec<String>,
+}
+
+impl<'a> Resolver<'a> {
+    fn problem(&mut self, line: usize, what: impl std::fmt::Display) {
+        self.problems.push(format!("{}: {what}", self.config.at(line)));
+    }
+
+    /// Gives every table of the catalog its rule, and names the rules and tables that are left over.
+    fn classify(&mut self) -> BTreeMap<QualifiedName, Rule<'a>> {
+        let mut rules = BTreeMap::new();
+        for rule in &self.config.tables {
+            if let Some(name) = self.find(&rule.key, &format!("tables.{}", rule.key)) {
+                if name == self.config.tenants.table {
+                    self.problem(
+                        rule.key.line,
+                        format!("tables.{}: the tenants table needs no rule; drop it", rule.key),
+                    );
+                } else if rules.insert(name, Rule { scope: &rule.scope, line: rule.key.line }).is_some() {
+                    self.problem(rule.key.line, format!("tables.{}: the table has a rule already; drop one", rule.key));
+                }
+            }
+        }
+        let missing: Vec<&QualifiedName> = self
+            .catalog
+            .tables
+            .iter()
+            .filter(|(_, table)| table.kind != TableKind::Partition)
+            .map(|(name, _)| name)
+            .filter(|name| !rules.contains_key(*name) && **name != self.config.tenants.table)
+            .collect();
+        for name in missing {
+            self.problems.push(format!(
+                "{}: {name} is not classified; add a line [tables.{}] with scope = \"tenant\", \"shared\" or \"ignored\"",
+                self.config.path,
+                toml_key(name, self.config.schemas.len() > 1)
+            ));
+        }
+        rules
+    }
+
+    /// The one table that a key means.
+    fn find(&mut self, key: &TableKey, what: &str) -> Option<QualifiedName> {
+        let found: Vec<&QualifiedName> = self.catalog.tables.keys().filter(|name| key.names(name)).collect();
+        match found.as_slice() {
+            [one] => Some((*one).clone()),
+            [] => {
+                let schemas = self.config.schemas.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
+                let near = self.nearest(key.name.as_str());
+                let near = near.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
+                self.problem(key.line, format!("{what}: there is no table {key} in {schemas}{near}"));
+                None
+            }
+            several => {
+                let names = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+                self.problem(key.line, format!("{what}: {key} may be {names}; write the schema too"));
+                None
+            }
+        }
+    }
+
+    fn nearest(&self, wrong: &str) -> Option<&'a str> {
+        let names = self.catalog.tables.keys().map(|name| name.name.as_str());
+        let (distance, name) = names.map(|name| (edit_distance(wrong, name), name)).min()?;
+        (distance <= 1 + wrong.chars().count() / 4).then_some(name)
+    }
+
+    fn owned_tables(&mut self, rules: &BTreeMap<QualifiedName, Rule<'a>>) -> Vec<OwnedTable> {
+        let catalog = self.catalog;
+        let mut owned = Vec::new();
+        for (name, rule) in rules {
+            let Scope::Tenant(owner_rule) = rule.scope else { continue };
+            let Some(table) = catalog.tables.get(name) else { continue };
+            if let Some(why) = unsupported(table.kind) {
+                self.problem(rule.line, format!("{name} is {why}; set scope = \"ignored\" for now"));
+            } else if let Some(owner) = self.owner(name, table, owner_rule, rule.line, rules) {
+                owned.push(OwnedTable {
+                    name: name.clone(),
+                    column: table.column(&self.config.tenant_column).cloned(),
+                    owner,
+                    unowned: owner_rule.unowned,
+                    choice: owner_rule.strategy,
+                    line: rule.line,
+                });
+            }
+        }
+        owned
+    }
+
+    fn owner(
+        &mut self,
+        name: &QualifiedName,
+        table: &'a Table,
+        rule: &OwnerRule,
+        line: usize,
+        rules: &BTreeMap<QualifiedName, Rule<'a>>,
+    ) -> Option<Owner> {
+        match &rule.source {
+            Source::System => Some(Owner::System),
+            Source::Parent { table: key, via } => {
+                let parent = self.parent(key, name)?;
+                let ends_at_tenants = parent == self.config.tenants.table;
+                let owned = rules.get(&parent).is_some_and(|rule| matches!(rule.scope, Scope::Tenant(_)));
+                if !ends_at_tenants && !owned {
+                    let scope = rules.get(&parent).map_or("not classified", |rule| rule.scope.as_str());
+                    let what = format!("{name}: its parent {parent} is {scope}, so the chain ends without an owner; ");
+                    self.problem(line, what + "choose a tenant-scoped parent, or source = \"system\"");
+                    return None;
+                }
+                let key = self.foreign_key(name, table, &parent, via, line)?;
+                Some(Owner::Parent(link(table, key, ends_at_tenants)))
+            }
+            Source::Column(_) | Source::Sql(_) => {
+                let what = format!("{name}: sources \"column\" and \"sql\" are not converted by this version; ");
+                self.problem(line, what + "use \"parent\" through a foreign key, or \"system\"");
+                None
+            }
+        }
+    }
+
+    fn parent(&mut self, key: &TableKey, child: &QualifiedName) -> Option<QualifiedName> {
+        let tenants = &self.config.tenants;
+        if key.names(&tenants.table) && tenants.mode == TenantsMode::Adopt {
+            return Some(tenants.table.clone());
+        }
+        self.find(key, &format!("parent of {child}"))
+    }
+
+    fn foreign_key(
+        &mut self,
+        name: &QualifiedName,
+        table: &'a Table,
+        parent: &QualifiedName,
+        via: &[Ident],
+        line: usize,
+    ) -> Option<&'a ForeignKey> {
+        let leads_there = |key: &&ForeignKey| via.is_empty() || key.columns == via;
+        let keys: Vec<&'a ForeignKey> =
+            table.foreign_keys.iter().filter(|key| key.parent == *parent).filter(leads_there).collect();
+        match keys.as_slice() {
+            [key] => Some(*key),
+            [] => {
+                let over = if via.is_empty() { String::new() } else { format!(" over ({})", list(via)) };
+                let what = format!("{name} has no foreign key{over} to {parent}; name a parent that it refers to");
+                self.problem(line, what);
+                None
+            }
+            several => {
+                let ways: Vec<String> = several.iter().map(|key| format!("[{}]", quoted_list(&key.columns))).collect();
+                let what = format!("{name} has several foreign keys to {parent}; choose one with via = ");
+                self.problem(line, what + &ways.join(" or via = "));
+                None
+            }
+        }
+    }
+
+    /// Parents before children, tables of one height by name.
+    fn in_order(&mut self, mut waiting: Vec<OwnedTable>) -> Vec<OwnedTable> {
+        let names: BTreeSet<QualifiedName> = waiting.iter().map(|table| table.name.clone()).collect();
+        let mut done: BTreeSet<QualifiedName> = BTreeSet::new();
+        let mut ordered = Vec::new();
+        while !waiting.is_empty() {
+            let ready = |table: &OwnedTable| match &table.owner {
+                Owner::System => true,
+                Owner::Parent(link) => done.contains(&link.parent) || !names.contains(&link.parent),
+            };
+            let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(ready);
+            if now.is_empty() {
+                self.name_circle(&later);
+                break;
+            }
+            done.extend(now.iter().map(|table| table.name.clone()));
+            ordered.extend(now);
+            waiting = later;
+        }
+        ordered
+    }
+
+    fn name_circle(&mut self, tables: &[OwnedTable]) {
+        let by_name: BTreeMap<&QualifiedName, &OwnedTable> = tables.iter().map(|table| (&table.name, table)).collect();
+        let mut trail: Vec<&OwnedTable> = Vec::new();
+        let mut at = tables.first();
+        while let Some(table) = at {
+            if let Some(start) = trail.iter().position(|seen| seen.name == table.name) {
+                let names: Vec<String> = trail[start..].iter().chain([&table]).map(|t| t.name.to_string()).collect();
+                let what = format!("the parents form a circle: {}; ", names.join(" -> "));
+                self.problem(table.line, what + "give one of them source = \"system\" or another parent");
+                return;
+            }
+            trail.push(table);
+            at = match &table.owner {
+                Owner::Parent(link) => by_name.get(&link.parent).copied(),
+                Owner::System => None,
+            };
+        }
+    }
+}
+
+fn link(table: &Table, key: &ForeignKey, ends_at_tenants: bool) -> Link {
+    let nullable = |name: &Ident| table.column(name).is_none_or(|column| !column.not_null);
+    Link {
+        columns: key.columns.clone(),
+        parent: key.parent.clone(),
+        parent_columns: key.parent_columns.clone(),
+        nullable: key.columns.iter().any(nullable),
+        ends_at_tenants,
+    }
+}
+
+fn unsupported(kind: TableKind) -> Option<&'static str> {
+    match kind {
+        TableKind::Ordinary => None,
+        TableKind::Partitioned | TableKind::Partition => {
+            Some("partitioned, which this version does not convert (an ALTER would lock every partition at once)")
+        }
+        TableKind::Inherited => Some("part of a classic inheritance tree, which this version does not convert"),
+        TableKind::Foreign => Some("a foreign table, whose rows live on another server"),
+    }
+}
+
+fn list(names: &[Ident]) -> String {
+    names.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn quoted_list(names: &[Ident]) -> String {
+    names.iter().map(|name| format!("{:?}", name.as_str())).collect::<Vec<_>>().join(", ")
+}
+
+/// The table as a key of the configuration.
+fn toml_key(name: &QualifiedName, with_schema: bool) -> String {
+    let bare = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    match (with_schema, name.name.as_str()) {
+        (false, text) if bare(text) => text.to_owned(),
+        (false, text) if !text.contains(['.', '"']) => format!("{text:?}"),
+        (true, _) | (false, _) => format!("'{name}'"),
+    }
+}
+
+fn edit_distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in right.iter().enumerate() {
+            let substituted = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[right.len()]
+}
