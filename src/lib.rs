@@ -3,4 +3,6 @@
 pub mod catalog;
 pub mod config;
 pub mod error;
+pub mod event;
 pub mod plan;
+pub mod sql;

@@ -20,6 +20,8 @@ use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
 
+pub use enforce::{NOT_NULL_NOT_VALID, serves_tenant};
+pub use expand::{FILL_ON_INSERT, FILL_ON_UPDATE, pass_trigger};
 pub use notice::{Blocker, Notice};
 pub use op::{Held, LockLevel, Op, TxnMode};
 pub use owners::{Link, OwnedTable, Owner, Owners, resolve};

@@ -1,0 +1,138 @@
+//! What happens while a run goes on. Events are the only way out of the core: it prints nothing.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::plan::{LockLevel, Phase};
+
+/// Listens to a run.
+pub trait Observer: Send + Sync {
+    /// Called for every event, in order, on the run's own task: it must not block.
+    fn observe(&self, event: &Event);
+}
+
+/// Whether a run is a new one or goes on with a stored one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// The first time.
+    Fresh,
+    /// An interrupted run goes on.
+    Resumed,
+}
+
+/// A session that holds a lock which we wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LockHolder {
+    /// Its backend.
+    pub pid: i32,
+    /// Its `application_name`.
+    pub application: String,
+    /// Its state, for example `idle in transaction`.
+    pub state: String,
+    /// How long its transaction has been open.
+    pub open_for: Duration,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
+pub enum Event {
+    /// The run holds the lock and begins.
+    RunStarted {
+        /// The run's number in the bookkeeping.
+        run: i64,
+        /// New, or resumed.
+        start: Start,
+        /// The script's fingerprint.
+        fingerprint: String,
+        /// How many migrations are left.
+        migrations: usize,
+    },
+    /// A migration begins.
+    MigrationStarted {
+        /// Its version.
+        version: i32,
+        /// Its name.
+        name: String,
+        /// Its phase.
+        phase: Phase,
+        /// How many steps it has.
+        steps: usize,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Its id.
+        id: String,
+        /// What it does, for people.
+        title: String,
+        /// Its lock.
+        lock: LockLevel,
+    },
+    /// The catalog shows that a step is done already.
+    StepSkipped {
+        /// Its id.
+        id: String,
+    },
+    /// A lock was not to be had; the step rests and tries again.
+    LockWaited {
+        /// The step's id.
+        id: String,
+        /// Which attempt failed.
+        attempt: u32,
+        /// Of how many.
+        attempts: u32,
+        /// Who held the lock.
+        holders: Vec<LockHolder>,
+        /// The rest before the next attempt.
+        rest: Duration,
+    },
+    /// A statement without a time limit waits for older transactions.
+    StatementWaits {
+        /// The step's id.
+        id: String,
+        /// For how long.
+        elapsed: Duration,
+        /// Whom it waits for.
+        holders: Vec<LockHolder>,
+    },
+    /// A batch and its checkpoint are committed.
+    BatchDone {
+        /// The step's id.
+        id: String,
+        /// Rows that got their owner in this batch.
+        rows: u64,
+        /// Rows so far.
+        rows_total: u64,
+        /// Rows expected, where there are statistics.
+        rows_expected: Option<u64>,
+        /// The next heap block.
+        block: u64,
+        /// The heap's end.
+        blocks: u64,
+        /// How long the batch took.
+        elapsed: Duration,
+    },
+    /// A step is done.
+    StepDone {
+        /// Its id.
+        id: String,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A migration is done and in the history.
+    MigrationDone {
+        /// Its version.
+        version: i32,
+    },
+    /// An interrupt was noticed; the batch in flight is finished first.
+    Stopping,
+    /// The run is over, with nothing left to do.
+    RunFinished {
+        /// The run's number.
+        run: i64,
+        /// Migrations applied by this process.
+        migrations: usize,
+    },
+}

@@ -1,0 +1,79 @@
+//! The statements of a backfill: one text for every batch of a table, with the block range as its parameters.
+
+use super::filler::{Climb, owner_of};
+use super::quote::{ident, qualified};
+use super::script::Backfill;
+use super::{Query, Statement};
+use crate::plan::{Owner, Plan, TablePlan};
+
+/// Which rows a batch looks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Those without an owner.
+    Unfilled,
+    /// Those whose owner is not what their source says.
+    Stale,
+}
+
+/// The backfill of a table.
+pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfill {
+    let name = qualified(&table.owned.name);
+    let column = ident(&plan.owner_column);
+    let mut settings = vec![
+        // A lost batch loses its checkpoint too, since both are one transaction.
+        Statement::new("SET LOCAL synchronous_commit = off"),
+        // The trigger that passes owners down leaves the backfill's own updates alone.
+        Statement::new("SET LOCAL tenantctl.backfill = 'on'"),
+    ];
+    if table.skip_triggers {
+        settings.push(Statement::new("SET LOCAL session_replication_role = replica"));
+    }
+    let left = match wanted {
+        Wanted::Unfilled => Some(Query::new(format!("SELECT count(*) FROM {name} WHERE {column} IS NULL"))),
+        Wanted::Stale => None,
+    };
+    Backfill {
+        settings,
+        batch: Statement::new(batch_text(plan, table, wanted)),
+        extent: Query::new(format!(
+            "SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint, \
+             pg_relation_size(c.oid) / current_setting('block_size')::bigint \
+             FROM pg_class AS c WHERE c.oid = {}::regclass",
+            super::quote::literal(&name)
+        )),
+        left,
+        rows: table.rows,
+        oid: table.oid,
+        pace: plan.backfill.clone(),
+    }
+}
+
+/// `seen` is what the batch's own snapshot shows. A row that a writer changes meanwhile has a new version elsewhere (or
+/// an owner already, from the filler), so the second half leaves it alone; the count of both says so.
+fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> String {
+    let name = qualified(&table.owned.name);
+    let column = ident(&plan.owner_column);
+    let owner = owner_of(plan, &table.owned, "r", Climb::OneStep);
+    let links: Vec<String> = match &table.owned.owner {
+        Owner::System => Vec::new(),
+        Owner::Parent(link) => link.columns.iter().map(ident).collect(),
+    };
+    let source: String = links.iter().enumerate().map(|(i, link)| format!(", r.{link} AS source{i}")).collect();
+    let unchanged: String = links
+        .iter()
+        .enumerate()
+        .map(|(i, link)| format!(" AND t.{link} IS NOT DISTINCT FROM seen.source{i}"))
+        .collect();
+    let looked_at = match wanted {
+        Wanted::Unfilled => format!(" AND r.{column} IS NULL"),
+        Wanted::Stale => format!(" AND r.{column} IS DISTINCT FROM {owner}"),
+    };
+    format!(
+        "WITH seen AS MATERIALIZED (\n  SELECT r.ctid AS at, r.{column} AS was, {owner} AS owner{source}\n  FROM {name} \
+         AS r\n  WHERE r.ctid >= $1::text::tid AND r.ctid < $2::text::tid{looked_at}\n), done AS (\n  UPDATE {name} AS t \
+         SET {column} = seen.owner\n  FROM seen\n  WHERE t.ctid = seen.at AND t.ctid >= $1::text::tid AND t.ctid < \
+         $2::text::tid\n    AND t.{column} IS NOT DISTINCT FROM seen.was{unchanged}\n    AND seen.owner IS NOT NULL\n  \
+         RETURNING 1\n)\nSELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM done),\n  (SELECT count(*) FROM seen \
+         WHERE owner IS NULL)"
+    )
+}

@@ -1,0 +1,148 @@
+//! Each operation in SQL.
+
+use super::Statement;
+use super::filler::{fill, pass_down, system_id};
+use super::quote::{ident, idents, literal, qualified};
+use crate::catalog::{Ident, QualifiedName};
+use crate::config::IdStyle;
+use crate::plan::{NOT_NULL_NOT_VALID, Op, Owner, Plan, Strategy, TablePlan};
+
+/// The statements of an operation that is not a backfill.
+pub(super) fn statements(plan: &Plan, op: &Op) -> Vec<Statement> {
+    let column = ident(&plan.owner_column);
+    let one = |text: String| vec![Statement::new(text)];
+    match op {
+        Op::CreateTenantsTable => one(create_tenants(plan)),
+        Op::CreateSystemTenant => create_system_tenant(plan),
+        Op::AddOwnerColumn(name) => match plan.tables.get(name) {
+            Some(table) => add_owner_column(plan, table),
+            None => Vec::new(),
+        },
+        Op::PassOwnerDown { parent, child } => pass_down(plan, parent, child),
+        Op::Backfill(_) | Op::Reconcile(_) => Vec::new(),
+        Op::Vacuum(table) => one(format!("VACUUM (ANALYZE) {}", qualified(table))),
+        Op::Analyze(table) => one(format!("ANALYZE {}", qualified(table))),
+        Op::BuildIndex { table, index } => {
+            one(format!("CREATE INDEX CONCURRENTLY {} ON {} ({column})", ident(index), qualified(table)))
+        }
+        Op::AddNotNull { table, constraint } => one(add_not_null(plan, table, constraint, &column)),
+        Op::ValidateNotNull { table, constraint } | Op::ValidateForeignKey { table, constraint } => {
+            one(format!("ALTER TABLE {} VALIDATE CONSTRAINT {}", qualified(table), ident(constraint)))
+        }
+        // Two statements: in one ALTER TABLE the check would be dropped before it could vouch for the column.
+        Op::SetNotNull { table, constraint } => vec![
+            Statement::new(format!("ALTER TABLE {} ALTER COLUMN {column} SET NOT NULL", qualified(table))),
+            Statement::new(format!("ALTER TABLE {} DROP CONSTRAINT {}", qualified(table), ident(constraint))),
+        ],
+        Op::AddForeignKey { table, constraint } => one(format!(
+            "ALTER TABLE {} ADD CONSTRAINT {}\n  FOREIGN KEY ({column}) REFERENCES {} ({}) NOT VALID",
+            qualified(table),
+            ident(constraint),
+            qualified(&plan.tenants.table),
+            ident(&plan.tenants.columns.id)
+        )),
+    }
+}
+
+/// What removes a half-made object, so that the operation can be done again.
+pub(super) fn repair(op: &Op) -> Option<Statement> {
+    match op {
+        Op::BuildIndex { table, index } => {
+            let index = QualifiedName { schema: table.schema.clone(), name: index.clone() };
+            Some(Statement::new(format!("DROP INDEX CONCURRENTLY {}", qualified(&index))))
+        }
+        _ => None,
+    }
+}
+
+fn create_tenants(plan: &Plan) -> String {
+    let tenants = &plan.tenants;
+    let columns = &tenants.columns;
+    let id = match &tenants.id {
+        IdStyle::Bigserial => format!(
+            "{} bigserial PRIMARY KEY,\n  {} uuid NOT NULL UNIQUE DEFAULT gen_random_uuid()",
+            ident(&columns.id),
+            ident(&columns.uuid)
+        ),
+        IdStyle::Uuid => format!("{} uuid PRIMARY KEY DEFAULT gen_random_uuid()", ident(&columns.id)),
+        IdStyle::Text { prefix } => format!(
+            "{} text PRIMARY KEY DEFAULT {} || replace(gen_random_uuid()::text, '-', '')",
+            ident(&columns.id),
+            literal(prefix)
+        ),
+    };
+    format!(
+        "CREATE TABLE {} (\n  {id},\n  {} text NOT NULL,\n  {} text NOT NULL UNIQUE,\n  {} boolean NOT NULL DEFAULT \
+         true,\n  {} timestamptz NOT NULL DEFAULT now(),\n  {} timestamptz NOT NULL DEFAULT now()\n)",
+        qualified(&tenants.table),
+        ident(&columns.name),
+        ident(&columns.slug),
+        ident(&columns.active),
+        ident(&columns.created_at),
+        ident(&columns.updated_at)
+    )
+}
+
+/// The sequence goes first: from then on nobody else draws the id. It only ever moves forward.
+fn create_system_tenant(plan: &Plan) -> Vec<Statement> {
+    let tenants = &plan.tenants;
+    let table = qualified(&tenants.table);
+    let mut columns = vec![tenants.columns.id.clone(), tenants.columns.name.clone(), tenants.columns.slug.clone()];
+    let mut values = vec![system_id(plan), literal(&plan.system.name), literal(&plan.system.slug)];
+    for (column, value) in &plan.system.values {
+        columns.push(column.clone());
+        values.push(literal(value));
+    }
+    let insert = Statement::new(format!(
+        "INSERT INTO {table} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
+        idents(&columns),
+        values.join(", ")
+    ));
+    if !tenants.numbered {
+        return vec![insert];
+    }
+    let id = system_id(plan);
+    let sequence = format!("pg_get_serial_sequence({}, {})", literal(&table), literal(tenants.columns.id.as_str()));
+    let advance = Statement::new(format!(
+        "SELECT setval({sequence}, {id}) WHERE {id} >= coalesce(pg_sequence_last_value({sequence}::regclass), 0)"
+    ));
+    vec![advance, insert]
+}
+
+/// With `instant` the default stands for every row that is there. It stays where it is also right for new rows, and goes
+/// again at once where those are derived.
+fn add_owner_column(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
+    let name = qualified(&table.owned.name);
+    let column = ident(&plan.owner_column);
+    let system = system_id(plan);
+    let mut statements = Vec::new();
+    let constant = table.owned.owner == Owner::System;
+    let alter = |action: String| Statement::new(format!("ALTER TABLE {name} {action}"));
+    match (&table.owned.column, table.strategy) {
+        (None, Strategy::Instant) => {
+            statements.push(alter(format!("ADD COLUMN {column} {} DEFAULT {system}", plan.tenants.id_type)));
+            if !constant {
+                statements.push(alter(format!("ALTER COLUMN {column} DROP DEFAULT")));
+            }
+        }
+        (None, Strategy::Ranges) => {
+            statements.push(alter(format!("ADD COLUMN {column} {}", plan.tenants.id_type)));
+            if constant {
+                statements.push(alter(format!("ALTER COLUMN {column} SET DEFAULT {system}")));
+            }
+        }
+        (Some(_), _) if constant => statements.push(alter(format!("ALTER COLUMN {column} SET DEFAULT {system}"))),
+        (Some(_), _) => {}
+    }
+    statements.extend(fill(plan, table));
+    statements
+}
+
+fn add_not_null(plan: &Plan, table: &QualifiedName, constraint: &Ident, column: &str) -> String {
+    let (table, constraint) = (qualified(table), ident(constraint));
+    if plan.major >= NOT_NULL_NOT_VALID {
+        format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} NOT NULL {column} NOT VALID")
+    } else {
+        format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK ({column} IS NOT NULL) NOT VALID")
+    }
+}

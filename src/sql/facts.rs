@@ -1,0 +1,70 @@
+//! What only the data tells, asked before the plan is built.
+
+use super::Query;
+use super::quote::{ident, literal, qualified};
+use crate::catalog::{Catalog, Ident};
+use crate::config::{Config, TenantsMode};
+use crate::plan::{Link, OwnedTable, Owner};
+
+/// The id (as text) of the tenant with the System Tenant's slug; nothing to ask where there is no tenants table.
+pub fn system_tenant(config: &Config, catalog: &Catalog) -> Option<Query> {
+    let tenants = &config.tenants;
+    let table = catalog.tables.get(&tenants.table)?;
+    table.column(&tenants.columns.id).and(table.column(&tenants.columns.slug))?;
+    Some(Query::new(format!(
+        "SELECT {}::text FROM {} WHERE {} = {}",
+        ident(&tenants.columns.id),
+        qualified(&tenants.table),
+        ident(&tenants.columns.slug),
+        literal(&config.system_tenant.slug)
+    )))
+}
+
+/// The highest id of an adopted table with numbers for ids, the ids that its sequence gave out included.
+pub fn highest_tenant(config: &Config, catalog: &Catalog) -> Option<Query> {
+    let tenants = &config.tenants;
+    if tenants.mode == TenantsMode::Create {
+        return None;
+    }
+    let id = catalog.tables.get(&tenants.table)?.column(&tenants.columns.id)?;
+    if !matches!(id.data_type.as_str(), "bigint" | "integer") {
+        return None;
+    }
+    let rows = format!("SELECT max({})::bigint FROM {}", ident(&id.name), qualified(&tenants.table));
+    Some(Query::new(match &id.sequence {
+        None => format!("SELECT coalesce(({rows}), 0)"),
+        Some(sequence) => {
+            format!("SELECT greatest(({rows}), pg_sequence_last_value({}::regclass), 0)", literal(&qualified(sequence)))
+        }
+    }))
+}
+
+/// Rows that the source gives no owner: no parent is named, or it is not there.
+///
+/// Only the table's own link is looked at; a parent that has no owner itself is counted with the parent. Where the key's
+/// columns are NOT NULL and the foreign key is proven there is nothing to count.
+pub fn unowned(catalog: &Catalog, table: &OwnedTable, config: &Config) -> Option<Query> {
+    let Owner::Parent(link) = &table.owner else { return None };
+    let now = catalog.tables.get(&table.name)?;
+    let proven = now
+        .foreign_keys_to(&link.parent)
+        .any(|key| key.columns == link.columns && key.validated && key.enforced && key.triggers_enabled);
+    if proven && !link.nullable {
+        return None;
+    }
+    let missing =
+        if table.column.is_some() { format!(" AND c.{} IS NULL", ident(&config.tenant_column)) } else { String::new() };
+    let orphan = if proven { null_link(link) } else { format!("({} OR {})", null_link(link), dangling(link)) };
+    Some(Query::new(format!("SELECT count(*) FROM {} AS c WHERE {orphan}{missing}", qualified(&table.name))))
+}
+
+fn null_link(link: &Link) -> String {
+    let nulls = link.columns.iter().map(|column| format!("c.{} IS NULL", ident(column)));
+    format!("({})", nulls.collect::<Vec<_>>().join(" OR "))
+}
+
+fn dangling(link: &Link) -> String {
+    let equal = |(up, down): (&Ident, &Ident)| format!("p.{} = c.{}", ident(up), ident(down));
+    let matches = link.parent_columns.iter().zip(&link.columns).map(equal).collect::<Vec<_>>().join(" AND ");
+    format!("NOT EXISTS (SELECT 1 FROM {} AS p WHERE {matches})", qualified(&link.parent))
+}

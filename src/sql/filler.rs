@@ -1,0 +1,190 @@
+//! The filler: triggers that give a row its owner while writers do not know the column.
+//!
+//! The owner of a derived row is looked up under the lock that the row's foreign key takes anyway (`FOR KEY SHARE` on
+//! the parent). Whoever changes a parent's owner takes `FOR UPDATE` on it before it passes the owner down, so one of the
+//! two waits, and no child keeps the old owner. The look-up is a statement of its own, after the lock, because under READ
+//! COMMITTED only the next statement sees what was committed while the lock was waited for (docs, 13.2.1).
+
+use super::Statement;
+use super::quote::{dollar, ident, literal, qualified};
+use crate::catalog::{Ident, QualifiedName};
+use crate::config::{IdStyle, Unowned};
+use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Link, OwnedTable, Owner, Plan, TablePlan, pass_trigger};
+
+/// Whether an expression may find a parent without an owner and then asks the parent's own source.
+#[derive(Clone, Copy)]
+pub(super) enum Climb {
+    /// While the backfill has not reached the parent.
+    ToTheSource,
+    /// Parents are complete.
+    OneStep,
+}
+
+/// The System Tenant's id as a literal of the id's type.
+pub(super) fn system_id(plan: &Plan) -> String {
+    match plan.tenants.id {
+        IdStyle::Bigserial => plan.system.id.clone(),
+        IdStyle::Uuid => format!("{}::uuid", literal(&plan.system.id)),
+        IdStyle::Text { .. } => format!("{}::{}", literal(&plan.system.id), plan.tenants.id_type),
+    }
+}
+
+/// The owner of the row `alias` by its source, whatever its own column says.
+pub(super) fn owner_of(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb) -> String {
+    expression(plan, table, alias, climb, 1)
+}
+
+fn expression(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb, depth: usize) -> String {
+    let link = match &table.owner {
+        Owner::System => return system_id(plan),
+        Owner::Parent(link) => link,
+    };
+    let found = if is_owner_itself(plan, link) {
+        format!("{alias}.{}", ident(&link.columns[0]))
+    } else {
+        let parent = format!("p{depth}");
+        let owner = parent_owner(plan, link, &parent, climb, depth);
+        let matches = join(link, &parent, alias);
+        format!("(SELECT {owner} FROM {} AS {parent} WHERE {matches})", qualified(&link.parent))
+    };
+    match table.unowned {
+        Unowned::Stop => found,
+        Unowned::System => format!("coalesce({found}, {})", system_id(plan)),
+    }
+}
+
+/// The owner that a row of the parent table has.
+fn parent_owner(plan: &Plan, link: &Link, parent: &str, climb: Climb, depth: usize) -> String {
+    if link.ends_at_tenants {
+        return format!("{parent}.{}", ident(&plan.tenants.columns.id));
+    }
+    let column = format!("{parent}.{}", ident(&plan.owner_column));
+    let above = plan.tables.get(&link.parent).filter(|above| !is_complete(above));
+    match (climb, above) {
+        (Climb::ToTheSource, Some(above)) => {
+            format!("coalesce({column}, {})", expression(plan, &above.owned, parent, climb, depth + 1))
+        }
+        (Climb::ToTheSource | Climb::OneStep, _) => column,
+    }
+}
+
+fn is_complete(table: &TablePlan) -> bool {
+    table.owned.column.as_ref().is_some_and(|column| column.not_null)
+}
+
+/// The foreign key's value is the tenant's id.
+fn is_owner_itself(plan: &Plan, link: &Link) -> bool {
+    link.ends_at_tenants && link.parent_columns == [plan.tenants.columns.id.clone()]
+}
+
+fn join(link: &Link, parent: &str, child: &str) -> String {
+    let pairs = link.parent_columns.iter().zip(&link.columns);
+    let equal = |(up, down): (&Ident, &Ident)| format!("{parent}.{} = {child}.{}", ident(up), ident(down));
+    pairs.map(equal).collect::<Vec<_>>().join(" AND ")
+}
+
+fn function(kind: &str, table: &QualifiedName) -> String {
+    let name = Ident::derived(&[kind, table.schema.as_str(), table.name.as_str()]);
+    format!("tenantctl.{}", ident(&name))
+}
+
+/// The function and the triggers that fill a table's owner column.
+pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
+    let name = qualified(&table.owned.name);
+    let function = function("fill", &table.owned.name);
+    let column = ident(&plan.owner_column);
+    let moved = match &table.owned.owner {
+        Owner::System => String::new(),
+        Owner::Parent(link) => {
+            let changed = |column: &Ident| format!(" OR NEW.{0} IS DISTINCT FROM OLD.{0}", ident(column));
+            link.columns.iter().map(changed).collect()
+        }
+    };
+    let trigger = |name: &str| ident(&Ident::derived(&[name]));
+    vec![
+        Statement::new(create_function(&function, &fill_body(plan, table))),
+        Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
+        Statement::new(format!(
+            "CREATE OR REPLACE TRIGGER {}\n  BEFORE INSERT ON {name}\n  FOR EACH ROW WHEN (NEW.{column} IS NULL)\n  \
+             EXECUTE FUNCTION {function}()",
+            trigger(FILL_ON_INSERT)
+        )),
+        Statement::new(format!(
+            "CREATE OR REPLACE TRIGGER {}\n  BEFORE UPDATE ON {name}\n  FOR EACH ROW WHEN (NEW.{column} IS NULL{moved})\
+             \n  EXECUTE FUNCTION {function}()",
+            trigger(FILL_ON_UPDATE)
+        )),
+        Statement::new(format!(
+            "ALTER TABLE {name}\n  ENABLE ALWAYS TRIGGER {},\n  ENABLE ALWAYS TRIGGER {}",
+            trigger(FILL_ON_INSERT),
+            trigger(FILL_ON_UPDATE)
+        )),
+    ]
+}
+
+/// Runs as its owner, who may read the parent, with a fixed search path (docs, CREATE FUNCTION, "Writing SECURITY
+/// DEFINER Functions Safely").
+fn create_function(function: &str, body: &str) -> String {
+    format!(
+        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger\n  LANGUAGE plpgsql SECURITY DEFINER\n  \
+         SET search_path = pg_catalog, pg_temp\n  AS {}",
+        dollar(body)
+    )
+}
+
+fn fill_body(plan: &Plan, table: &TablePlan) -> String {
+    let column = ident(&plan.owner_column);
+    let owner = owner_of(plan, &table.owned, "NEW", Climb::ToTheSource);
+    let lock = match &table.owned.owner {
+        Owner::Parent(link) if !link.ends_at_tenants => {
+            let parent = qualified(&link.parent);
+            format!("  PERFORM 1 FROM {parent} AS p1 WHERE {} FOR KEY SHARE;\n", join(link, "p1", "NEW"))
+        }
+        Owner::Parent(_) | Owner::System => String::new(),
+    };
+    // A row that loses its parent keeps its owner; only a row that never had one may stay without.
+    let keep = match &table.owned.owner {
+        Owner::System => owner,
+        Owner::Parent(_) => match table.owned.unowned {
+            Unowned::Stop => format!("coalesce({owner}, NEW.{column})"),
+            Unowned::System => {
+                let stop = OwnedTable { unowned: Unowned::Stop, ..table.owned.clone() };
+                let found = owner_of(plan, &stop, "NEW", Climb::ToTheSource);
+                format!("coalesce({found}, NEW.{column}, {})", system_id(plan))
+            }
+        },
+    };
+    format!("\nBEGIN\n{lock}  NEW.{column} := {keep};\n  RETURN NEW;\nEND\n")
+}
+
+/// The function and the trigger by which a parent's row passes a new owner down to its children in one table.
+pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedName) -> Vec<Statement> {
+    let Some(Owner::Parent(link)) = plan.tables.get(child).map(|table| &table.owned.owner) else {
+        return Vec::new();
+    };
+    let column = ident(&plan.owner_column);
+    let function = function("pass", child);
+    let trigger = ident(&pass_trigger(child));
+    let (up, down) = (qualified(parent), qualified(child));
+    let body = format!(
+        "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = NEW.{column}\n   \
+         WHERE {} AND c.{column} IS DISTINCT FROM NEW.{column};\n  RETURN NULL;\nEND\n",
+        same_row(link),
+        join(link, "NEW", "c"),
+    );
+    vec![
+        Statement::new(create_function(&function, &body)),
+        Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
+        Statement::new(format!(
+            "CREATE OR REPLACE TRIGGER {trigger}\n  AFTER UPDATE ON {up}\n  FOR EACH ROW WHEN (NEW.{column} IS DISTINCT \
+             FROM OLD.{column} AND NEW.{column} IS NOT NULL\n    AND current_setting('tenantctl.backfill', true) IS \
+             DISTINCT FROM 'on')\n  EXECUTE FUNCTION {function}()"
+        )),
+        Statement::new(format!("ALTER TABLE {up} ENABLE ALWAYS TRIGGER {trigger}")),
+    ]
+}
+
+fn same_row(link: &Link) -> String {
+    let equal = |column: &Ident| format!("p.{0} = NEW.{0}", ident(column));
+    link.parent_columns.iter().map(equal).collect::<Vec<_>>().join(" AND ")
+}

@@ -1,0 +1,65 @@
+//! How the plan is *said*: the only home of conversion SQL.
+//!
+//! [`render`] turns a [`Plan`] into a [`Script`]; `plan` prints it, `migrate` sends it, a run stores it. No code outside
+//! this folder can make a [`Statement`], so nothing else can be sent.
+
+mod batch;
+mod ddl;
+pub mod facts;
+mod filler;
+mod guard;
+mod probe;
+pub mod quote;
+mod script;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use probe::StepState;
+pub use script::{Backfill, MigrationScript, Script, ScriptStep, Work, render};
+
+#[cfg(doc)]
+use crate::plan::Plan;
+
+/// A statement that changes the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Statement(String);
+
+impl Statement {
+    fn new(text: impl Into<String>) -> Self {
+        Statement(text.into())
+    }
+
+    /// The text as it is sent, without a final semicolon.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A statement that only reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Query(String);
+
+impl Query {
+    /// Makes a query; `verify` writes its own next to the check, with [`quote`].
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Query(text.into())
+    }
+
+    /// The text as it is sent.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The schema of the bookkeeping and of the fillers' functions.
+pub const BOOKKEEPING_SCHEMA: &str = "tenantctl";

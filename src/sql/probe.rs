@@ -1,0 +1,123 @@
+//! Whether a step is done, asked of the catalog: before it runs, and again when a run is resumed.
+
+use serde::{Deserialize, Serialize};
+
+use super::Query;
+use super::filler::system_id;
+use super::quote::{ident, literal, qualified};
+use crate::catalog::{Ident, QualifiedName};
+use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Op, Plan, pass_trigger};
+
+/// What a probe answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// Nothing of it is there.
+    Absent,
+    /// It was begun and broke off; the repair comes first.
+    Partial,
+    /// It is done.
+    Done,
+}
+
+impl StepState {
+    /// Reads a probe's answer.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "absent" => Some(StepState::Absent),
+            "partial" => Some(StepState::Partial),
+            "done" => Some(StepState::Done),
+            _ => None,
+        }
+    }
+}
+
+/// The question for a step; nothing where the catalog cannot tell (VACUUM, ANALYZE) or the work itself does (a backfill).
+pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
+    let column = literal(plan.owner_column.as_str());
+    match op {
+        Op::CreateTenantsTable => Some(done_if(&format!("to_regclass({}) IS NOT NULL", regclass(&plan.tenants.table)))),
+        Op::CreateSystemTenant => Some(done_if(&format!(
+            "EXISTS (SELECT 1 FROM {} WHERE {} = {} AND {} = {})",
+            qualified(&plan.tenants.table),
+            ident(&plan.tenants.columns.id),
+            system_id(plan),
+            ident(&plan.tenants.columns.slug),
+            literal(&plan.system.slug)
+        ))),
+        Op::AddOwnerColumn(table) => {
+            let fills = [FILL_ON_INSERT, FILL_ON_UPDATE].map(|name| format!("AND {}", has_trigger(table, name)));
+            Some(done_if(&format!("{} {}", has_column(table, &column), fills.join(" "))))
+        }
+        Op::PassOwnerDown { parent, child } => Some(done_if(&has_trigger(parent, pass_trigger(child).as_str()))),
+        Op::BuildIndex { table, index } => Some(index_state(table, index)),
+        Op::AddNotNull { table, constraint } => {
+            let exists = has_constraint(table, constraint, "true");
+            Some(done_if(&format!("{exists} OR {}", is_not_null(table, &column))))
+        }
+        Op::ValidateNotNull { table, constraint } => {
+            let valid = has_constraint(table, constraint, "k.convalidated");
+            let exists = has_constraint(table, constraint, "true");
+            Some(done_if(&format!("{valid} OR (NOT {exists} AND {})", is_not_null(table, &column))))
+        }
+        Op::SetNotNull { table, constraint } => {
+            let exists = has_constraint(table, constraint, "true");
+            Some(done_if(&format!("{} AND NOT {exists}", is_not_null(table, &column))))
+        }
+        Op::AddForeignKey { table, constraint } => Some(done_if(&has_constraint(table, constraint, "true"))),
+        Op::ValidateForeignKey { table, constraint } => {
+            Some(done_if(&has_constraint(table, constraint, "k.convalidated")))
+        }
+        Op::Backfill(_) | Op::Reconcile(_) | Op::Vacuum(_) | Op::Analyze(_) => None,
+    }
+}
+
+fn done_if(condition: &str) -> Query {
+    Query::new(format!("SELECT CASE WHEN {condition} THEN 'done' ELSE 'absent' END"))
+}
+
+fn regclass(table: &QualifiedName) -> String {
+    literal(&qualified(table))
+}
+
+fn has_column(table: &QualifiedName, column: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM pg_attribute AS a WHERE a.attrelid = to_regclass({}) AND a.attname = {column} AND NOT \
+         a.attisdropped)",
+        regclass(table)
+    )
+}
+
+fn is_not_null(table: &QualifiedName, column: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM pg_attribute AS a WHERE a.attrelid = to_regclass({}) AND a.attname = {column} AND \
+         a.attnotnull)",
+        regclass(table)
+    )
+}
+
+fn has_trigger(table: &QualifiedName, name: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM pg_trigger AS t WHERE t.tgrelid = to_regclass({}) AND t.tgname = {} AND t.tgenabled = 'A')",
+        regclass(table),
+        literal(name)
+    )
+}
+
+fn has_constraint(table: &QualifiedName, name: &Ident, and: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.conrelid = to_regclass({}) AND k.conname = {} AND {and})",
+        regclass(table),
+        literal(name.as_str())
+    )
+}
+
+/// A broken CONCURRENTLY leaves an index that is not valid: it costs every write and serves no query.
+fn index_state(table: &QualifiedName, index: &Ident) -> Query {
+    let index = QualifiedName { schema: table.schema.clone(), name: index.clone() };
+    Query::new(format!(
+        "SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'done' ELSE 'partial' END FROM pg_index AS i WHERE \
+         i.indexrelid = to_regclass({})), 'absent')",
+        regclass(&index)
+    ))
+}

@@ -1,0 +1,261 @@
+//! The script: the plan in SQL, in the order in which it is sent. What is printed, stored, resumed and sent is this value.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::batch::{Wanted, backfill};
+use super::quote::comment;
+use super::{Query, Statement, ddl, guard, probe};
+use crate::catalog::QualifiedName;
+use crate::config::{BackfillLimits, LockLimits};
+use crate::error::{Code, Failure};
+use crate::plan::{Blocker, Held, LockLevel, Notice, Op, Phase, Plan, Step, Strategy, TxnMode};
+
+/// The format of a stored or exported script; another number is refused.
+const FORMAT: u32 = 1;
+
+/// A rendered plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Script {
+    /// The format's number.
+    pub format: u32,
+    /// The server's major version for which it was written.
+    pub major: u32,
+    /// SHA-256 over step ids, modes and texts, as `sha256:<hex>`.
+    pub fingerprint: String,
+    /// The migrations in order.
+    pub migrations: Vec<MigrationScript>,
+    /// What the operator should know.
+    pub notices: Vec<Notice>,
+    /// What stops the run.
+    pub blockers: Vec<Blocker>,
+    /// How strong locks are asked for.
+    pub locks: LockLimits,
+}
+
+/// One versioned migration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MigrationScript {
+    /// Its version.
+    pub version: i32,
+    /// Its name.
+    pub name: String,
+    /// Its phase.
+    pub phase: Phase,
+    /// The table that it is about.
+    pub table: Option<QualifiedName>,
+    /// How that table's rows are filled, for people.
+    pub strategy: Option<Strategy>,
+    /// Words for every difference between the plan and the database; asked before the first step.
+    pub guard: Option<Query>,
+    /// Its steps.
+    pub steps: Vec<ScriptStep>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScriptStep {
+    /// Its id.
+    pub id: String,
+    /// What it does, for people.
+    pub title: String,
+    /// The strongest lock it takes on the application's tables.
+    pub lock: LockLevel,
+    /// How long that lock is held.
+    pub held: Held,
+    /// How it is sent.
+    pub mode: TxnMode,
+    /// What is sent.
+    pub work: Work,
+    /// Asks the catalog whether it is done.
+    pub probe: Option<Query>,
+    /// Removes what a broken attempt left behind.
+    pub repair: Option<Statement>,
+}
+
+/// What a step sends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// These statements.
+    Statements(Vec<Statement>),
+    /// Batches.
+    Backfill(Box<Backfill>),
+}
+
+/// A backfill: one text for every batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// Sent at the beginning of each batch's transaction.
+    pub settings: Vec<Statement>,
+    /// The batch; `$1` and `$2` are the first row position and the one past the last, such as `(0,0)` and `(64,0)`.
+    /// Answers rows seen, rows written, rows seen without an owner.
+    pub batch: Statement,
+    /// Answers the table's oid, its file and its length in blocks.
+    pub extent: Query,
+    /// Counts the rows that are left; nothing where a pass over the table is the proof itself.
+    pub left: Option<Query>,
+    /// Estimated rows.
+    pub rows: Option<u64>,
+    /// The table's oid when it was planned.
+    pub oid: u32,
+    /// How batches are paced.
+    pub pace: BackfillLimits,
+}
+
+/// Renders a plan.
+pub fn render(plan: &Plan) -> Script {
+    let migrations: Vec<MigrationScript> = plan
+        .migrations
+        .iter()
+        .map(|migration| MigrationScript {
+            version: migration.version,
+            name: migration.name.clone(),
+            phase: migration.phase,
+            table: migration.table.clone(),
+            strategy: migration.table.as_ref().and_then(|name| plan.tables.get(name)).map(|table| table.strategy),
+            guard: migration.table.as_ref().and_then(|name| guard::guard(plan, name)),
+            steps: migration.steps.iter().map(|step| render_step(plan, step)).collect(),
+        })
+        .collect();
+    Script {
+        format: FORMAT,
+        major: plan.major,
+        fingerprint: fingerprint(&migrations),
+        migrations,
+        notices: plan.notices.clone(),
+        blockers: plan.blockers.clone(),
+        locks: plan.locks.clone(),
+    }
+}
+
+fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
+    let batches = |table: &QualifiedName, wanted| plan.tables.get(table).map(|table| backfill(plan, table, wanted));
+    let work = match &step.op {
+        Op::Backfill(table) => batches(table, Wanted::Unfilled),
+        Op::Reconcile(table) => batches(table, Wanted::Stale),
+        _ => None,
+    };
+    ScriptStep {
+        id: step.id.clone(),
+        title: title(plan, &step.op),
+        lock: step.op.lock(),
+        held: step.op.duration(),
+        mode: step.op.mode(),
+        work: match work {
+            Some(backfill) => Work::Backfill(Box::new(backfill)),
+            None => Work::Statements(ddl::statements(plan, &step.op)),
+        },
+        probe: probe::probe(plan, &step.op),
+        repair: ddl::repair(&step.op),
+    }
+}
+
+fn title(plan: &Plan, op: &Op) -> String {
+    let column = &plan.owner_column;
+    match op {
+        Op::CreateTenantsTable => format!("create {}", plan.tenants.table),
+        Op::CreateSystemTenant => format!("create the System Tenant {:?} with id {}", plan.system.slug, plan.system.id),
+        Op::AddOwnerColumn(table) => format!("add {column} to {table}, with the filler for old writers"),
+        Op::PassOwnerDown { parent, child } => format!("pass a new owner of {parent} down to {child}"),
+        Op::Backfill(table) => format!("give every row of {table} its owner"),
+        Op::Reconcile(table) => format!("compare every owner in {table} with its parent's"),
+        Op::Vacuum(table) => format!("vacuum and analyze {table}"),
+        Op::Analyze(table) => format!("analyze {table}"),
+        Op::BuildIndex { table, .. } => format!("build the index on {table} ({column})"),
+        Op::AddNotNull { table, .. } => format!("demand an owner of new rows in {table}"),
+        Op::ValidateNotNull { table, .. } => format!("prove that every row of {table} has an owner"),
+        Op::SetNotNull { table, .. } => format!("set {table}.{column} NOT NULL, which the proven check makes instant"),
+        Op::AddForeignKey { table, .. } => format!("demand that new owners in {table} are tenants"),
+        Op::ValidateForeignKey { table, .. } => format!("prove that every owner in {table} is a tenant"),
+    }
+}
+
+/// SHA-256 over everything that is sent, in order; lengths keep the parts apart.
+fn fingerprint(migrations: &[MigrationScript]) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update(text.len().to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    for migration in migrations {
+        add(&migration.file_name());
+        for step in &migration.steps {
+            add(&step.id);
+            add(&format!("{:?}", step.mode));
+            step.texts().for_each(&mut add);
+        }
+    }
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+impl Script {
+    /// Reads a script back: a run's stored one, or the file of `plan --format json`.
+    ///
+    /// # Errors
+    /// [`Code::PlanChanged`] where the fingerprint does not fit the statements, [`Code::BookkeepingUnreadable`] where the
+    /// text is not a script of this format.
+    pub fn from_json(text: &str) -> Result<Script, Failure> {
+        let script: Script = serde_json::from_str(text).map_err(|error| {
+            Failure::new(Code::BookkeepingUnreadable, format!("the script cannot be read: {error}"))
+                .hint("it was written by another version of tenantctl; use that one, or plan again")
+        })?;
+        if script.format != FORMAT {
+            let message = format!("the script has format {}, this tenantctl reads format {FORMAT}", script.format);
+            return Err(Failure::new(Code::BookkeepingUnreadable, message).hint("use the tenantctl that wrote it"));
+        }
+        if script.fingerprint != fingerprint(&script.migrations) {
+            let message = "the script's fingerprint does not fit its statements: somebody edited it";
+            return Err(Failure::new(Code::PlanChanged, message).hint("plan again and review the new plan"));
+        }
+        Ok(script)
+    }
+
+    /// Every step in order.
+    pub fn steps(&self) -> impl Iterator<Item = &ScriptStep> {
+        self.migrations.iter().flat_map(|migration| &migration.steps)
+    }
+}
+
+impl MigrationScript {
+    /// The name that refinery reads: `V7__backfill_orders`.
+    pub fn file_name(&self) -> String {
+        format!("V{}__{}", self.version, self.name)
+    }
+
+    /// The migration's text: what `plan --format sql` shows, and what refinery's checksum covers.
+    pub fn text(&self) -> String {
+        let steps: Vec<String> = self.steps.iter().map(ScriptStep::text).collect();
+        format!("{}\n\n{}", comment(&self.file_name()), steps.join("\n"))
+    }
+}
+
+impl ScriptStep {
+    /// The texts that it sends, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let statements: Box<dyn Iterator<Item = &Statement>> = match &self.work {
+            Work::Statements(statements) => Box::new(statements.iter()),
+            Work::Backfill(backfill) => Box::new(backfill.settings.iter().chain([&backfill.batch])),
+        };
+        statements.map(Statement::text)
+    }
+
+    fn text(&self) -> String {
+        let lock = match self.lock {
+            LockLevel::None => "no lock on the application's tables".to_owned(),
+            lock => format!("{lock} for {}, blocks {}", self.held, lock.blocks()),
+        };
+        let head = format!("{}\n{}\n", comment(&self.title), comment(&format!("{}; lock: {lock}", self.id)));
+        let body: String = self.texts().map(|text| format!("{text};\n")).collect();
+        match self.mode {
+            TxnMode::Autocommit => format!("{head}{body}"),
+            TxnMode::Transaction => format!("{head}BEGIN;\n{body}COMMIT;\n"),
+            TxnMode::Batches => {
+                let again =
+                    comment("repeated for every range of blocks, with $1 and $2 as its first and last position");
+                format!("{head}{again}\nBEGIN;\n{body}COMMIT;\n")
+            }
+        }
+    }
+}
