@@ -1,3 +1,4 @@
 //! tenantctl makes a live, single-customer PostgreSQL database serve many customers.
 
 pub mod error;
+pub mod pg;
