@@ -3,11 +3,7 @@
 pub mod catalog;
 pub mod config;
 pub mod error;
-<<<<<<< HEAD
 pub mod event;
 pub mod pg;
 pub mod plan;
 pub mod sql;
-=======
-pub mod pg;
->>>>>>> introspect

@@ -9,6 +9,7 @@ mod opened;
 use std::net::IpAddr;
 
 use fault::{Fault, Then};
+pub(super) use fault::cause;
 pub use opened::{Canceller, Encryption, Ending, Opened};
 use tokio::net::lookup_host;
 use tokio::time::timeout;

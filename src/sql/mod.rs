@@ -4,6 +4,7 @@
 //! this folder can make a [`Statement`], so nothing else can be sent.
 
 mod batch;
+pub mod bookkeeping;
 mod ddl;
 pub mod facts;
 mod filler;

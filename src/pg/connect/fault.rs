@@ -117,7 +117,7 @@ pub(super) fn nobody(settings: &Settings, faults: Vec<Fault>) -> Failure {
 }
 
 /// The innermost cause of an error, which is what an operator can act on.
-pub(super) fn cause(error: &Error) -> String {
+pub(in crate::pg) fn cause(error: &Error) -> String {
     match (error.as_db_error(), error.source()) {
         (Some(refusal), _) => refusal.message().to_owned(),
         (None, Some(source)) => source.to_string(),

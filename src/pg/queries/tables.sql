@@ -4,7 +4,7 @@
 -- whoever holds the table ACCESS EXCLUSIVE, and comes back empty-handed when it is dropped meanwhile.
 WITH wanted AS MATERIALIZED (
     SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relpersistence, c.relowner, c.reltuples, c.reltoastrelid,
-        c.relrowsecurity, c.relforcerowsecurity, c.relnamespace, n.nspname
+        c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relnamespace, n.nspname
     FROM pg_catalog.pg_namespace AS n
     JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
     WHERE n.nspname = ANY ($1)
@@ -92,6 +92,7 @@ SELECT json_build_object(
         ELSE 'enabled'
     END,
     'publications', coalesce(p.names, '[]'),
+    'replica_identity', w.relreplident IN ('f', 'i'),
     'subscribed', w.oid IN (SELECT table_oid FROM subscribed)
 )::text AS item
 FROM wanted AS w

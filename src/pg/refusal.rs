@@ -1,0 +1,81 @@
+//! What the server says when it refuses, sorted by what can be done about it.
+
+use tokio_postgres::error::SqlState;
+
+use super::connect::cause;
+use crate::error::{Code, Failure};
+use crate::sql::bookkeeping;
+
+/// What a refusal calls for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Somebody else holds the lock, or a deadlock or a serialization failure chose us: rest, and try again.
+    Contended,
+    /// The statement was cancelled, by us or by a time limit.
+    Cancelled,
+    /// The connection is gone.
+    Lost,
+    /// The role may not.
+    Forbidden,
+    /// Another run took over.
+    Fenced,
+    /// The statement itself is wrong for this database.
+    Final,
+}
+
+/// A statement that did not succeed. Its detail, which may quote a row, is dropped.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// What it calls for.
+    pub fault: Fault,
+    /// The server's code, where it came from the server.
+    pub sqlstate: Option<String>,
+    /// The server's message.
+    pub message: String,
+}
+
+impl Refusal {
+    pub(super) fn new(error: tokio_postgres::Error) -> Self {
+        let Some(refused) = error.as_db_error() else {
+            let io = std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
+            let fault = if error.is_closed() || io { Fault::Lost } else { Fault::Final };
+            return Refusal { fault, sqlstate: None, message: cause(&error) };
+        };
+        let fault = match refused.code() {
+            code if *code == SqlState::LOCK_NOT_AVAILABLE
+                || *code == SqlState::T_R_DEADLOCK_DETECTED
+                || *code == SqlState::T_R_SERIALIZATION_FAILURE =>
+            {
+                Fault::Contended
+            }
+            code if *code == SqlState::QUERY_CANCELED => Fault::Cancelled,
+            code if *code == SqlState::INSUFFICIENT_PRIVILEGE => Fault::Forbidden,
+            code if code.code() == bookkeeping::FENCED => Fault::Fenced,
+            code if code.code().starts_with("57P") || code.code().starts_with("08") => Fault::Lost,
+            _ => Fault::Final,
+        };
+        Refusal { fault, sqlstate: Some(refused.code().code().to_owned()), message: refused.message().to_owned() }
+    }
+
+    /// The refusal as a failure of what was being done.
+    pub fn failure(&self, doing: &str) -> Failure {
+        let message = match &self.sqlstate {
+            Some(code) => format!("{doing}: {} (SQLSTATE {code})", self.message),
+            None => format!("{doing}: {}", self.message),
+        };
+        match self.fault {
+            Fault::Contended => Failure::new(Code::LockNotAcquired, message)
+                .hint("run the same command again when the sessions that hold the lock are done"),
+            Fault::Cancelled => Failure::new(Code::StatementFailed, message)
+                .hint("it was cancelled or took longer than its limit; run the same command again"),
+            Fault::Lost => Failure::new(Code::ConnectionLost, message)
+                .hint("run the same command again once the server can be reached; nothing that was committed is lost"),
+            Fault::Forbidden => Failure::new(Code::RightsMissing, message)
+                .hint("run as the owner of the tables, with CREATE on the database and on their schemas"),
+            Fault::Fenced => Failure::new(Code::RunFenced, message)
+                .hint("let the other run finish; `tenantctl status` shows it"),
+            Fault::Final => Failure::new(Code::StatementFailed, message)
+                .hint("mend the cause and run the same command again; it goes on where it stopped"),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! A session on the server: set explicitly against whatever the role inherits, and sending only what `sql` wrote.
+
+use std::time::Duration;
+
+use tokio_postgres::types::{ToSql, Type};
+
+use super::connect::{self, Canceller, Ending, Opened};
+use super::settings::Settings;
+use super::{Refusal, Row};
+use crate::config::LockLimits;
+use crate::error::{Code, Failure};
+use crate::sql::{Query, Statement, bookkeeping};
+
+/// A parameter and its type: statements have no names here, because behind a pooler a name may be another session's.
+pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// Whether a session may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every transaction is read-only; the server refuses anything else.
+    Read,
+    /// It may write.
+    Write,
+}
+
+/// One connection, ready for work.
+pub struct Session {
+    opened: Opened,
+    pid: i32,
+}
+
+/// What every session of ours starts with. Nothing is left to the role's or the database's settings; `row_security = off`
+/// turns fewer rows into an error.
+const SETTINGS: &str = "SET search_path = pg_catalog; SET row_security = off; SET default_transaction_isolation = 'read \
+                        committed'; SET statement_timeout = 0; SET lock_timeout = 0; SET standard_conforming_strings = on; \
+                        SET check_function_bodies = on; SET client_min_messages = warning; SET \
+                        idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on; SET \
+                        session_replication_role = origin; SET TimeZone = 'UTC'";
+
+impl Session {
+    /// Connects and prepares the session.
+    ///
+    /// # Errors
+    /// What [`connect::open`] says, and [`Code::ServerReadOnly`] for [`Access::Write`] on a server that takes no writes.
+    pub async fn open(settings: &Settings, access: Access) -> Result<Session, Failure> {
+        let opened = connect::open(settings).await?;
+        let mut session = Session { opened, pid: 0 };
+        if access == Access::Write {
+            session.refuse_read_only(settings).await?;
+        }
+        let read_only = match access {
+            Access::Read => "on",
+            Access::Write => "off",
+        };
+        // The role may set this only as a superuser or by grant; where it may not, it cannot inherit another value either.
+        let settings_text = match session.may_set_replication_role().await? {
+            true => SETTINGS.to_owned(),
+            false => SETTINGS.replace("SET session_replication_role = origin; ", ""),
+        };
+        let text = format!("{settings_text}; SET default_transaction_read_only = {read_only}");
+        session.simple(&text).await.map_err(|refusal| refusal.failure("setting up the session"))?;
+        let row = session.one(&Query::backend_pid(), &[]).await?;
+        session.pid = super::get(&row, 0)?;
+        Ok(session)
+    }
+
+    async fn may_set_replication_role(&self) -> Result<bool, Failure> {
+        let row = self.one(&Query::is_superuser(), &[]).await?;
+        super::get(&row, 0)
+    }
+
+    async fn refuse_read_only(&self, settings: &Settings) -> Result<(), Failure> {
+        let row = self.one(&bookkeeping::writability(), &[]).await?;
+        let (recovering, read_only, source): (bool, bool, String) =
+            (super::get(&row, 0)?, super::get(&row, 1)?, super::get(&row, 2)?);
+        // What the role or this client asked for is ours to override; the server's own word is not.
+        let ours = matches!(source.as_str(), "user" | "client" | "session");
+        let (why, hint) = match (recovering, read_only && !ours) {
+            (true, _) => ("it is a standby", "connect to the primary (target_session_attrs=read-write finds it)"),
+            (false, true) => (
+                "default_transaction_read_only is on for it",
+                "find out who made it read-only and why; on managed servers a full disk does",
+            ),
+            (false, false) => return Ok(()),
+        };
+        Err(Failure::new(Code::ServerReadOnly, format!("{} takes no writes: {why}", settings.describe())).hint(hint))
+    }
+
+    /// The backend's process id.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Cancels what the session does, from another task.
+    pub fn canceller(&self) -> Canceller {
+        self.opened.canceller.clone()
+    }
+
+    /// Tells when the connection ends.
+    pub fn ending(&self) -> Ending {
+        self.opened.ending.clone()
+    }
+
+    /// The raw client, for the introspection in this folder.
+    pub(super) fn client(&self) -> &tokio_postgres::Client {
+        &self.opened.client
+    }
+
+    /// Asks a question.
+    ///
+    /// # Errors
+    /// What the server says, as a refusal whose code can be looked at.
+    pub async fn ask(&self, query: &Query, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Refusal> {
+        self.client().query_typed(query.text(), parameters).await.map_err(Refusal::new)
+    }
+
+    /// Asks a question whose failure stops the run.
+    ///
+    /// # Errors
+    /// The refusal as a [`Failure`].
+    pub async fn rows(&self, query: &Query) -> Result<Vec<Row>, Failure> {
+        self.ask(query, &[]).await.map_err(|refusal| refusal.failure("reading from the server"))
+    }
+
+    /// Asks a question that has one row for an answer.
+    ///
+    /// # Errors
+    /// As [`Session::rows`]; an answer without a row is [`Code::StatementFailed`].
+    pub async fn one(&self, query: &Query, parameters: &[Parameter<'_>]) -> Result<Row, Failure> {
+        let rows = self.ask(query, parameters).await.map_err(|refusal| refusal.failure("reading from the server"))?;
+        rows.into_iter().next().ok_or_else(|| Failure::new(Code::StatementFailed, "the server answered with no row"))
+    }
+
+    /// Sends one statement, on its own.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn send(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Refusal> {
+        self.client().query_typed(statement.text(), parameters).await.map_err(Refusal::new)
+    }
+
+    /// Sends statements that PostgreSQL refuses in a transaction, one by one. Nothing limits them: an index built
+    /// CONCURRENTLY waits for old transactions through locks that would obey `lock_timeout` too.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn autocommit(&self, statements: &[Statement]) -> Result<(), Refusal> {
+        for statement in statements {
+            self.simple(statement.text()).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends statements as one transaction in one round trip; it holds its locks for no network's sake.
+    ///
+    /// # Errors
+    /// The refusal; nothing of it has happened then.
+    pub async fn transaction(
+        &self,
+        limits: &Limits,
+        statements: impl IntoIterator<Item = &Statement>,
+    ) -> Result<(), Refusal> {
+        let mut text = format!("BEGIN; {}", limits.text());
+        for statement in statements {
+            text.push_str(statement.text());
+            text.push_str(";\n");
+        }
+        text.push_str("COMMIT");
+        let outcome = self.simple(&text).await;
+        if outcome.is_err() {
+            self.rollback().await;
+        }
+        outcome
+    }
+
+    /// Begins a transaction of several round trips. One that is dropped before its commit is rolled back.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn begin(&mut self, settings: &[Statement]) -> Result<Transaction<'_>, Refusal> {
+        let inner = self.opened.client.transaction().await.map_err(Refusal::new)?;
+        let text: String = settings.iter().map(|statement| format!("{statement};")).collect();
+        inner.batch_execute(&text).await.map_err(Refusal::new)?;
+        Ok(Transaction { inner })
+    }
+
+    /// Runs a file of plain SQL, such as a fixture: several statements, no parameters.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn run_file(&self, text: &str) -> Result<(), Refusal> {
+        self.simple(text).await
+    }
+
+    /// Ends a transaction that failed; a broken connection ends it by itself.
+    async fn rollback(&self) {
+        // A refusal here means that the connection is gone, which the caller's own error says already.
+        self.simple("ROLLBACK").await.ok();
+    }
+
+    async fn simple(&self, text: &str) -> Result<(), Refusal> {
+        self.client().batch_execute(text).await.map_err(Refusal::new)
+    }
+}
+
+/// A transaction of several round trips.
+pub struct Transaction<'a> {
+    inner: tokio_postgres::Transaction<'a>,
+}
+
+impl Transaction<'_> {
+    /// Sends one statement.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn send(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Refusal> {
+        self.inner.query_typed(statement.text(), parameters).await.map_err(Refusal::new)
+    }
+
+    /// Sends one statement and counts the rows it changed.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn change(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<u64, Refusal> {
+        self.inner.execute_typed(statement.text(), parameters).await.map_err(Refusal::new)
+    }
+
+    /// Makes it permanent.
+    ///
+    /// # Errors
+    /// The refusal; whether it happened is then unknown if the connection broke.
+    pub async fn commit(self) -> Result<(), Refusal> {
+        self.inner.commit().await.map_err(Refusal::new)
+    }
+}
+
+/// How long a transaction may wait and work.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    lock: Duration,
+    statement: Duration,
+}
+
+impl Limits {
+    /// For a change that holds a strong lock: it gives up soon, so that nobody queues behind it for long.
+    pub fn strong(locks: &LockLimits) -> Self {
+        Limits { lock: locks.timeout, statement: locks.statement_timeout }
+    }
+
+    /// For work that blocks nobody and takes its time; only the wait for its lock is limited.
+    pub fn patient(locks: &LockLimits) -> Self {
+        Limits { lock: locks.timeout, statement: Duration::ZERO }
+    }
+
+    fn text(&self) -> String {
+        let (lock, statement) = (self.lock.as_millis(), self.statement.as_millis());
+        format!("SET LOCAL lock_timeout = '{lock}ms'; SET LOCAL statement_timeout = '{statement}ms';\n")
+    }
+}

@@ -1,0 +1,197 @@
+//! The statements of the bookkeeping: which run holds the pen, what is done, how far a backfill is.
+
+use super::quote::literal;
+use super::{Query, Statement};
+
+/// The conversion's history, which refinery keeps.
+pub const HISTORY: &str = "tenantctl.schema_history";
+/// The history of the bookkeeping itself.
+pub const OWN_HISTORY: &str = "tenantctl.bookkeeping_history";
+/// The SQLSTATE that `tenantctl.assert_fence` raises.
+pub const FENCED: &str = "TN001";
+/// The advisory lock that a run holds: `tenantctl` in ASCII, cut to 63 bits.
+pub const LOCK_KEY: i64 = 0x7465_6e61_6e74_6374;
+
+/// Makes the schema that everything of ours lives in.
+pub fn create_schema() -> Statement {
+    Statement::new("CREATE SCHEMA IF NOT EXISTS tenantctl")
+}
+
+/// A statement that refinery wrote: its history table, or a row in it.
+pub fn from_refinery(text: &str) -> Statement {
+    Statement::new(text.trim_end().trim_end_matches(';'))
+}
+
+/// The history as refinery reads it.
+pub fn history_from_refinery(text: &str) -> Query {
+    Query::new(text)
+}
+
+/// Whether the bookkeeping is there, and whether a history is.
+pub fn exists() -> Query {
+    Query::new("SELECT to_regclass('tenantctl.run') IS NOT NULL, to_regclass('tenantctl.schema_history') IS NOT NULL")
+}
+
+/// The last version in the conversion's history.
+pub fn last_version() -> Query {
+    Query::new("SELECT coalesce(max(version), 0) FROM tenantctl.schema_history")
+}
+
+/// Every applied version, with its name and time.
+pub fn history() -> Query {
+    Query::new("SELECT version, name, applied_on FROM tenantctl.schema_history ORDER BY version")
+}
+
+/// Tries to take the run's lock; it belongs to the session.
+pub fn try_lock() -> Query {
+    Query::new(format!("SELECT pg_try_advisory_lock({LOCK_KEY})"))
+}
+
+/// Who holds the run's lock: pid, application, address, since when (as text).
+pub fn lock_holder() -> Query {
+    Query::new(format!(
+        "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'a local socket'), \
+         coalesce(to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'), 'an unknown time') FROM pg_locks AS l JOIN \
+         pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid \
+         FROM pg_database WHERE datname = current_database()) AND l.classid::bigint = {} AND l.objid::bigint = {} AND \
+         l.objsubid = 1",
+        LOCK_KEY >> 32,
+        LOCK_KEY & 0xffff_ffff
+    ))
+}
+
+/// Takes the pen: answers this run's fence.
+pub fn take_fence() -> Statement {
+    Statement::new("UPDATE tenantctl.lease SET fence = fence + 1 WHERE id = 1 RETURNING fence")
+}
+
+/// Fails where another run has taken the pen.
+pub fn assert_fence(fence: i64) -> Statement {
+    Statement::new(format!("SELECT tenantctl.assert_fence({fence})"))
+}
+
+/// The unfinished run: id, script, fingerprint, the cluster it belongs to.
+pub fn open_run() -> Query {
+    Query::new(
+        "SELECT id, script, fingerprint, system_identifier FROM tenantctl.run WHERE finished_at IS NULL AND abandoned_at \
+         IS NULL",
+    )
+}
+
+/// The scripts of earlier runs, in order; their applied migrations are replayed from here.
+pub fn scripts() -> Query {
+    Query::new("SELECT script FROM tenantctl.run ORDER BY id")
+}
+
+/// Stores a new run: `$1` version of the tool, `$2` fingerprint, `$3` script, `$4` cluster, `$5` who; answers its id.
+pub fn start_run() -> Statement {
+    Statement::new(
+        "INSERT INTO tenantctl.run (tool_version, fingerprint, script, system_identifier, started_by) VALUES ($1, $2, \
+         $3, $4, $5) RETURNING id",
+    )
+}
+
+/// Marks a run as finished.
+pub fn finish_run(run: i64) -> Statement {
+    Statement::new(format!("UPDATE tenantctl.run SET finished_at = now() WHERE id = {run}"))
+}
+
+/// Marks the unfinished run as given up, so that the rest can be planned anew.
+pub fn abandon_run() -> Statement {
+    Statement::new(
+        "UPDATE tenantctl.run SET abandoned_at = now() WHERE finished_at IS NULL AND abandoned_at IS NULL",
+    )
+}
+
+/// The steps that a run recorded as done.
+pub fn done_steps(run: i64) -> Query {
+    Query::new(format!("SELECT step_id FROM tenantctl.step WHERE run_id = {run}"))
+}
+
+/// Records a step as done.
+pub fn finish_step(run: i64, version: i32, step: &str, elapsed_ms: u128) -> Statement {
+    Statement::new(format!(
+        "INSERT INTO tenantctl.step (run_id, step_id, version, elapsed_ms) VALUES ({run}, {}, {version}, {elapsed_ms}) ON \
+         CONFLICT DO NOTHING",
+        literal(step)
+    ))
+}
+
+/// A backfill's checkpoint: `$1` run, `$2` step; answers oid, file, timeline, next block, end block, rows, batches.
+pub fn checkpoint() -> Query {
+    Query::new(
+        "SELECT table_oid, file_node, timeline, next_block, end_block, rows_written, batches FROM tenantctl.checkpoint \
+         WHERE run_id = $1 AND step_id = $2",
+    )
+}
+
+/// Begins a backfill, or begins it anew: `$1` run, `$2` step, `$3` oid, `$4` file, `$5` timeline, `$6` end block. Rows
+/// written so far stay counted.
+pub fn start_checkpoint() -> Statement {
+    Statement::new(
+        "INSERT INTO tenantctl.checkpoint (run_id, step_id, table_oid, file_node, timeline, next_block, end_block) VALUES \
+         ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (run_id, step_id) DO UPDATE SET table_oid = excluded.table_oid, \
+         file_node = excluded.file_node, timeline = excluded.timeline, next_block = 0, end_block = excluded.end_block, \
+         updated_at = now()",
+    )
+}
+
+/// Moves a checkpoint in the batch's transaction, and holds the pen while it does: `$1` run, `$2` step, `$3` next block,
+/// `$4` rows of this batch, `$5` fence. Changes no row where another run took over.
+pub fn move_checkpoint() -> Statement {
+    Statement::new(
+        "UPDATE tenantctl.checkpoint SET next_block = $3, rows_written = rows_written + $4, batches = batches + 1, \
+         updated_at = now() WHERE run_id = $1 AND step_id = $2 AND EXISTS (SELECT 1 FROM tenantctl.lease WHERE id = 1 AND \
+         fence = $5 FOR SHARE)",
+    )
+}
+
+/// The timeline that the server writes on; another one after a failover or a restore.
+pub fn timeline() -> Query {
+    Query::new("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)")
+}
+
+/// Sessions that hold what a backend waits for: `$1` the backend's pid; answers pid, application, state, seconds open.
+pub fn blockers() -> Query {
+    Query::new(
+        "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.state, 'unknown'), \
+         coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8 FROM pg_stat_activity AS a WHERE a.pid = \
+         ANY (pg_blocking_pids($1)) ORDER BY a.xact_start",
+    )
+}
+
+/// What the session's role may do and whether the server takes writes: in recovery, read-only setting and its source.
+pub fn writability() -> Query {
+    Query::new(
+        "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on', coalesce((SELECT source FROM \
+         pg_settings WHERE name = 'default_transaction_read_only'), '')",
+    )
+}
+
+/// The runs, newest first, for `status`: id, fingerprint, started, finished, abandoned (as text), tool version, starter.
+pub fn runs() -> Query {
+    Query::new(
+        "SELECT id, fingerprint, started_at::text, finished_at::text, abandoned_at::text, tool_version, started_by FROM \
+         tenantctl.run ORDER BY id DESC",
+    )
+}
+
+/// Every checkpoint of a run, for `status`: step, next block, end block, rows, batches, last change (as text).
+pub fn checkpoints(run: i64) -> Query {
+    Query::new(format!(
+        "SELECT step_id, next_block, end_block, rows_written, batches, updated_at::text FROM tenantctl.checkpoint WHERE \
+         run_id = {run} ORDER BY started_at, step_id"
+    ))
+}
+
+impl Query {
+    /// The session's own backend.
+    pub(crate) fn backend_pid() -> Query {
+        Query::new("SELECT pg_backend_pid()")
+    }
+
+    /// Whether the role may set `session_replication_role`.
+    pub(crate) fn is_superuser() -> Query {
+        Query::new("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    }
+}
