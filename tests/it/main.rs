@@ -1,0 +1,4 @@
+//! Everything that needs a server or a process: one crate, whose modules mirror `src`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod embedded;
