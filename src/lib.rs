@@ -2,8 +2,10 @@
 
 pub mod catalog;
 pub mod config;
+pub mod embedded;
 pub mod error;
 pub mod event;
+pub mod execute;
 pub mod pg;
 pub mod plan;
 pub mod sql;

@@ -1,0 +1,208 @@
+//! The bookkeeping schema: made and kept current by refinery, and the run that is stored in it.
+
+use std::collections::BTreeSet;
+
+use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
+use refinery_core::{Migration, error::Kind};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::config::LockLimits;
+use crate::error::{Code, Failure};
+use crate::pg::{Limits, Parameter, Session, Type, get};
+use crate::sql::{Query, Script, Statement, bookkeeping};
+
+mod embedded {
+    #![allow(missing_docs, reason = "made by refinery's macro")]
+    refinery::embed_migrations!("migrations");
+}
+
+/// A run as it is stored.
+#[derive(Debug)]
+pub struct StoredRun {
+    /// Its number.
+    pub id: i64,
+    /// What it executes.
+    pub script: Script,
+    /// The cluster that it was started on.
+    pub system_identifier: String,
+    /// The steps that it recorded as done.
+    pub done: BTreeSet<String>,
+}
+
+/// What is there of the bookkeeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Presence {
+    /// The tables of runs and checkpoints.
+    pub runs: bool,
+    /// The history of conversions.
+    pub history: bool,
+}
+
+/// Looks what is there.
+///
+/// # Errors
+/// The question failed.
+pub async fn presence(session: &Session) -> Result<Presence, Failure> {
+    let row = session.one(&bookkeeping::exists(), &[]).await?;
+    Ok(Presence { runs: get(&row, 0)?, history: get(&row, 1)? })
+}
+
+/// Makes the schema, or brings it up to date.
+///
+/// # Errors
+/// [`Code::RightsMissing`] where the role may not; [`Code::BookkeepingUnreadable`] where a newer tenantctl wrote it.
+pub async fn prepare(session: &Session, locks: &LockLimits) -> Result<(), Failure> {
+    if !presence(session).await?.runs {
+        let made = session.send(&bookkeeping::create_schema(), &[]).await;
+        made.map_err(|refusal| refusal.failure("creating the schema tenantctl"))?;
+    }
+    let mut runner = embedded::migrations::runner().set_abort_missing(true).set_abort_divergent(true);
+    runner.set_migration_table_name(bookkeeping::OWN_HISTORY);
+    let mut own = OwnMigrations { session, limits: Limits::strong(locks) };
+    match runner.run_async(&mut own).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(own_failure(&error)),
+    }
+}
+
+fn own_failure(error: &refinery_core::Error) -> Failure {
+    match error.kind() {
+        Kind::MissingVersion(_) | Kind::DivergentVersion(..) => {
+            Failure::new(Code::BookkeepingUnreadable, format!("the schema tenantctl is not as this version knows it: {error}"))
+                .hint("use the tenantctl that last worked on this database, or a newer one")
+        }
+        _ => cause_of(error),
+    }
+}
+
+/// The failure of ours that refinery carries through.
+pub(super) fn cause_of(error: &refinery_core::Error) -> Failure {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(failure) = error.downcast_ref::<Failure>() {
+            return failure.clone();
+        }
+        cause = error.source();
+    }
+    Failure::new(Code::HistoryDivergent, format!("the history of migrations: {error}"))
+        .hint("compare tenantctl.schema_history with the runs in tenantctl.run")
+}
+
+/// refinery's way to the bookkeeping's own migrations: ordinary ones, each with its history row in one transaction.
+struct OwnMigrations<'a> {
+    session: &'a Session,
+    limits: Limits,
+}
+
+impl AsyncTransaction for OwnMigrations<'_> {
+    type Error = Failure;
+
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, Failure> {
+        let statements: Vec<Statement> = queries.map(bookkeeping::from_refinery).collect();
+        let sent = self.session.transaction(&self.limits, &statements).await;
+        sent.map_err(|refusal| refusal.failure("writing the bookkeeping of schema tenantctl"))?;
+        Ok(statements.len())
+    }
+}
+
+impl AsyncQuery<Vec<Migration>> for OwnMigrations<'_> {
+    async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, Failure> {
+        applied(self.session, &bookkeeping::history_from_refinery(query)).await
+    }
+}
+
+impl AsyncMigrate for OwnMigrations<'_> {}
+
+/// A history as refinery wants it.
+pub(super) async fn applied(session: &Session, query: &Query) -> Result<Vec<Migration>, Failure> {
+    let unreadable = |what: &str| {
+        Failure::new(Code::BookkeepingUnreadable, format!("reading the history of migrations: {what}"))
+            .hint("somebody changed it by hand; restore it from a backup")
+    };
+    let mut migrations = Vec::new();
+    for row in session.rows(query).await? {
+        let (version, name): (i32, String) = (get(&row, 0)?, get(&row, 1)?);
+        let (applied_on, checksum): (String, String) = (get(&row, 2)?, get(&row, 3)?);
+        let applied_on = OffsetDateTime::parse(&applied_on, &Rfc3339).map_err(|_| unreadable("a time is malformed"))?;
+        let checksum = checksum.parse().map_err(|_| unreadable("a checksum is malformed"))?;
+        migrations.push(Migration::applied(version, name, applied_on, checksum));
+    }
+    Ok(migrations)
+}
+
+/// The unfinished run, if there is one.
+///
+/// # Errors
+/// [`Code::BookkeepingUnreadable`] where its script cannot be read.
+pub async fn open_run(session: &Session) -> Result<Option<StoredRun>, Failure> {
+    let rows = session.rows(&bookkeeping::open_run()).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (id, text): (i64, String) = (get(row, 0)?, get(row, 1)?);
+    let script = Script::from_json(&text)?;
+    let mut done = BTreeSet::new();
+    for row in session.rows(&bookkeeping::done_steps(id)).await? {
+        done.insert(get::<String>(&row, 0)?);
+    }
+    Ok(Some(StoredRun { id, script, system_identifier: get(row, 3)?, done }))
+}
+
+/// Stores a new run.
+///
+/// # Errors
+/// The statement failed.
+pub async fn start_run(session: &Session, script: &Script, system_identifier: &str) -> Result<StoredRun, Failure> {
+    let text = serde_json::to_string(script).map_err(|error| {
+        Failure::new(Code::BookkeepingUnreadable, format!("writing the script: {error}")).hint("report this as a defect")
+    })?;
+    let tool = env!("CARGO_PKG_VERSION");
+    let who = format!("pid {} of {}", std::process::id(), std::env::var("USER").unwrap_or_else(|_| "?".to_owned()));
+    let parameters: [Parameter<'_>; 5] = [
+        (&tool, Type::TEXT),
+        (&script.fingerprint, Type::TEXT),
+        (&text, Type::TEXT),
+        (&system_identifier, Type::TEXT),
+        (&who, Type::TEXT),
+    ];
+    let rows = session.send(&bookkeeping::start_run(), &parameters).await;
+    let rows = rows.map_err(|refusal| refusal.failure("storing the run"))?;
+    let row = rows.first().ok_or_else(|| Failure::new(Code::StatementFailed, "storing the run: no number came back"))?;
+    Ok(StoredRun {
+        id: get(row, 0)?,
+        script: script.clone(),
+        system_identifier: system_identifier.to_owned(),
+        done: BTreeSet::new(),
+    })
+}
+
+/// Gives the unfinished run up.
+///
+/// # Errors
+/// The statement failed.
+pub async fn abandon_run(session: &Session) -> Result<(), Failure> {
+    let sent = session.send(&bookkeeping::abandon_run(), &[]).await;
+    sent.map(|_| ()).map_err(|refusal| refusal.failure("giving up the unfinished run"))
+}
+
+/// Takes the pen from any earlier run.
+///
+/// # Errors
+/// The statement failed.
+pub async fn take_fence(session: &Session) -> Result<i64, Failure> {
+    let rows = session.send(&bookkeeping::take_fence(), &[]).await;
+    let rows = rows.map_err(|refusal| refusal.failure("taking over from earlier runs"))?;
+    match rows.first() {
+        Some(row) => get(row, 0),
+        None => Err(Failure::new(Code::BookkeepingUnreadable, "tenantctl.lease has no row")
+            .hint("restore it: INSERT INTO tenantctl.lease VALUES (1, 0)")),
+    }
+}
+
+/// The scripts of all runs: what refinery compares its history with.
+///
+/// # Errors
+/// [`Code::BookkeepingUnreadable`] where one cannot be read.
+pub async fn scripts(session: &Session) -> Result<Vec<Script>, Failure> {
+    let rows = session.rows(&bookkeeping::scripts()).await?;
+    rows.iter().map(|row| Script::from_json(&get::<String>(row, 0)?)).collect()
+}
