@@ -35,6 +35,14 @@ pub struct LockHolder {
     pub open_for: Duration,
 }
 
+impl LockHolder {
+    /// One line for people.
+    pub fn describe(&self) -> String {
+        let open = humantime::format_duration(Duration::from_secs(self.open_for.as_secs()));
+        format!("pid {} ({}, {} for {open})", self.pid, self.application, self.state)
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
@@ -103,6 +111,8 @@ pub enum Event {
         id: String,
         /// Rows that got their owner in this batch.
         rows: u64,
+        /// Rows that it found in need of one; a writer may have changed some meanwhile.
+        rows_seen: u64,
         /// Rows so far.
         rows_total: u64,
         /// Rows expected, where there are statistics.

@@ -68,10 +68,11 @@ pub async fn prepare(session: &Session, locks: &LockLimits) -> Result<(), Failur
 
 fn own_failure(error: &refinery_core::Error) -> Failure {
     match error.kind() {
-        Kind::MissingVersion(_) | Kind::DivergentVersion(..) => {
-            Failure::new(Code::BookkeepingUnreadable, format!("the schema tenantctl is not as this version knows it: {error}"))
-                .hint("use the tenantctl that last worked on this database, or a newer one")
-        }
+        Kind::MissingVersion(_) | Kind::DivergentVersion(..) => Failure::new(
+            Code::BookkeepingUnreadable,
+            format!("the schema tenantctl is not as this version knows it: {error}"),
+        )
+        .hint("use the tenantctl that last worked on this database, or a newer one"),
         _ => cause_of(error),
     }
 }
@@ -153,7 +154,8 @@ pub async fn open_run(session: &Session) -> Result<Option<StoredRun>, Failure> {
 /// The statement failed.
 pub async fn start_run(session: &Session, script: &Script, system_identifier: &str) -> Result<StoredRun, Failure> {
     let text = serde_json::to_string(script).map_err(|error| {
-        Failure::new(Code::BookkeepingUnreadable, format!("writing the script: {error}")).hint("report this as a defect")
+        Failure::new(Code::BookkeepingUnreadable, format!("writing the script: {error}"))
+            .hint("report this as a defect")
     })?;
     let tool = env!("CARGO_PKG_VERSION");
     let who = format!("pid {} of {}", std::process::id(), std::env::var("USER").unwrap_or_else(|_| "?".to_owned()));
@@ -166,7 +168,8 @@ pub async fn start_run(session: &Session, script: &Script, system_identifier: &s
     ];
     let rows = session.send(&bookkeeping::start_run(), &parameters).await;
     let rows = rows.map_err(|refusal| refusal.failure("storing the run"))?;
-    let row = rows.first().ok_or_else(|| Failure::new(Code::StatementFailed, "storing the run: no number came back"))?;
+    let row =
+        rows.first().ok_or_else(|| Failure::new(Code::StatementFailed, "storing the run: no number came back"))?;
     Ok(StoredRun {
         id: get(row, 0)?,
         script: script.clone(),

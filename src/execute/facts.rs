@@ -30,8 +30,11 @@ pub async fn gather(session: &Session, config: &Config, catalog: &Catalog, owner
             }
         }
     }
-    if let Presence { history: true, .. } = bookkeeping::presence(session).await? {
-        facts.last_version = get(&session.one(&sql::bookkeeping::last_version(), &[]).await?, 0)?;
+    if let Presence { runs: true, .. } = bookkeeping::presence(session).await? {
+        // Versions of a run that was given up are not used again either.
+        let scripts = bookkeeping::scripts(session).await?;
+        let versions = scripts.iter().flat_map(|script| &script.migrations).map(|migration| migration.version);
+        facts.last_version = versions.max().unwrap_or(0);
     }
     Ok(facts)
 }

@@ -30,8 +30,9 @@ impl Watch {
             }
             None => "a session that has just ended".to_owned(),
         };
-        Err(Failure::new(Code::RunActive, format!("another run of tenantctl works on this database: {holder}"))
-            .hint("let it finish, or interrupt it and run `tenantctl migrate` again to go on; `tenantctl status` shows it"))
+        Err(Failure::new(Code::RunActive, format!("another run of tenantctl works on this database: {holder}")).hint(
+            "let it finish, or interrupt it and run `tenantctl migrate` again to go on; `tenantctl status` shows it",
+        ))
     }
 
     /// Fails where the lock's connection is gone: somebody else may hold the lock by now.

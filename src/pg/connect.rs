@@ -8,8 +8,8 @@ mod opened;
 
 use std::net::IpAddr;
 
-use fault::{Fault, Then};
 pub(super) use fault::cause;
+use fault::{Fault, Then};
 pub use opened::{Canceller, Encryption, Ending, Opened};
 use tokio::net::lookup_host;
 use tokio::time::timeout;

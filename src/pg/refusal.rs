@@ -57,6 +57,17 @@ impl Refusal {
         Refusal { fault, sqlstate: Some(refused.code().code().to_owned()), message: refused.message().to_owned() }
     }
 
+    /// Another run took over: the checkpoint did not move.
+    pub(crate) fn fenced() -> Self {
+        let message = "another run of tenantctl took over".to_owned();
+        Refusal { fault: Fault::Fenced, sqlstate: None, message }
+    }
+
+    /// The answer has another shape than the statement gives.
+    pub(crate) fn unexpected(what: &str) -> Self {
+        Refusal { fault: Fault::Final, sqlstate: None, message: format!("the answer lacks {what}") }
+    }
+
     /// The refusal as a failure of what was being done.
     pub fn failure(&self, doing: &str) -> Failure {
         let message = match &self.sqlstate {
@@ -72,8 +83,9 @@ impl Refusal {
                 .hint("run the same command again once the server can be reached; nothing that was committed is lost"),
             Fault::Forbidden => Failure::new(Code::RightsMissing, message)
                 .hint("run as the owner of the tables, with CREATE on the database and on their schemas"),
-            Fault::Fenced => Failure::new(Code::RunFenced, message)
-                .hint("let the other run finish; `tenantctl status` shows it"),
+            Fault::Fenced => {
+                Failure::new(Code::RunFenced, message).hint("let the other run finish; `tenantctl status` shows it")
+            }
             Fault::Final => Failure::new(Code::StatementFailed, message)
                 .hint("mend the cause and run the same command again; it goes on where it stopped"),
         }

@@ -7,6 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::connect::{self, Canceller, Ending, Opened};
 use super::settings::Settings;
 use super::{Refusal, Row};
+use crate::catalog::{Catalog, Ident};
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::sql::{Query, Statement, bookkeeping};
@@ -106,6 +107,14 @@ impl Session {
         &self.opened.client
     }
 
+    /// Reads the catalog of these schemas.
+    ///
+    /// # Errors
+    /// As [`introspect`](super::introspect::introspect).
+    pub async fn catalog(&self, schemas: &[Ident]) -> Result<Catalog, Failure> {
+        super::introspect::introspect(self.client(), schemas).await
+    }
+
     /// Asks a question.
     ///
     /// # Errors
@@ -177,10 +186,10 @@ impl Session {
     ///
     /// # Errors
     /// The refusal.
-    pub async fn begin(&mut self, settings: &[Statement]) -> Result<Transaction<'_>, Refusal> {
+    pub async fn begin(&mut self, limits: &Limits, settings: &[Statement]) -> Result<Transaction<'_>, Refusal> {
         let inner = self.opened.client.transaction().await.map_err(Refusal::new)?;
         let text: String = settings.iter().map(|statement| format!("{statement};")).collect();
-        inner.batch_execute(&text).await.map_err(Refusal::new)?;
+        inner.batch_execute(&(limits.text() + &text)).await.map_err(Refusal::new)?;
         Ok(Transaction { inner })
     }
 

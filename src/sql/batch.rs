@@ -43,7 +43,6 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         )),
         left,
         rows: table.rows,
-        oid: table.oid,
         pace: plan.backfill.clone(),
     }
 }

@@ -32,11 +32,6 @@ pub fn exists() -> Query {
     Query::new("SELECT to_regclass('tenantctl.run') IS NOT NULL, to_regclass('tenantctl.schema_history') IS NOT NULL")
 }
 
-/// The last version in the conversion's history.
-pub fn last_version() -> Query {
-    Query::new("SELECT coalesce(max(version), 0) FROM tenantctl.schema_history")
-}
-
 /// Every applied version, with its name and time.
 pub fn history() -> Query {
     Query::new("SELECT version, name, applied_on FROM tenantctl.schema_history ORDER BY version")
@@ -98,9 +93,7 @@ pub fn finish_run(run: i64) -> Statement {
 
 /// Marks the unfinished run as given up, so that the rest can be planned anew.
 pub fn abandon_run() -> Statement {
-    Statement::new(
-        "UPDATE tenantctl.run SET abandoned_at = now() WHERE finished_at IS NULL AND abandoned_at IS NULL",
-    )
+    Statement::new("UPDATE tenantctl.run SET abandoned_at = now() WHERE finished_at IS NULL AND abandoned_at IS NULL")
 }
 
 /// The steps that a run recorded as done.

@@ -97,8 +97,6 @@ pub struct Backfill {
     pub left: Option<Query>,
     /// Estimated rows.
     pub rows: Option<u64>,
-    /// The table's oid when it was planned.
-    pub oid: u32,
     /// How batches are paced.
     pub pace: BackfillLimits,
 }

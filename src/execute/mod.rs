@@ -1,0 +1,14 @@
+//! Doing it: every loop that talks to the server. No SQL is written here; the script says what is sent.
+
+mod backfill;
+pub mod bookkeeping;
+pub mod facts;
+mod interrupt;
+mod pace;
+mod run;
+mod step;
+mod watch;
+
+pub use interrupt::{Interrupt, Stopper, Urgency};
+pub use run::{Target, Tools, run};
+pub use watch::Watch;

@@ -1,0 +1,268 @@
+//! The run: refinery walks the versioned migrations and keeps their history, and hands each one to us, step by step.
+//!
+//! A migration's history row is written in the transaction of its last step, or right after it where that step cannot be
+//! in a transaction. Every step is probed before it runs, so a row that a crash swallowed costs only the question.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
+use refinery_core::{Migration, Runner, Target as RefineryTarget, error::Kind};
+
+use super::bookkeeping::{self, StoredRun, applied, cause_of};
+use super::interrupt::Interrupt;
+use super::watch::Watch;
+use crate::config::LockLimits;
+use crate::error::{Code, Failure};
+use crate::event::{Event, Observer, Start};
+use crate::pg::{Limits, Session, get};
+use crate::plan::Phase;
+use crate::sql::bookkeeping::{HISTORY, assert_fence, finish_run, from_refinery, history_from_refinery};
+use crate::sql::{MigrationScript, Statement};
+
+/// How far a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// To the end of its script.
+    End,
+    /// Up to and with this version.
+    Version(i32),
+    /// Up to and with this phase.
+    Phase(Phase),
+}
+
+impl Target {
+    /// The last version that is within the target.
+    fn version(self, migrations: &[MigrationScript]) -> Option<i32> {
+        match self {
+            Target::End => None,
+            Target::Version(version) => Some(version),
+            Target::Phase(phase) => {
+                let within = migrations.iter().filter(|migration| migration.phase <= phase);
+                Some(within.map(|migration| migration.version).max().unwrap_or(0))
+            }
+        }
+    }
+}
+
+/// What a run works with.
+pub struct Tools<'a> {
+    /// The session that does the work.
+    pub worker: Session,
+    /// The session that holds the lock.
+    pub watch: &'a Watch,
+    /// Who listens.
+    pub observer: &'a dyn Observer,
+    /// How it is asked to stop.
+    pub interrupt: Interrupt,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// The versions that it applied.
+    pub versions: Vec<i32>,
+    /// The rows that its backfills wrote.
+    pub rows: u64,
+    /// Whether nothing of the script is left.
+    pub finished: bool,
+}
+
+/// Executes a stored run up to the target.
+///
+/// # Errors
+/// Where and why it stopped; everything before is committed, and the same run goes on from there.
+pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Target) -> Result<Done, Failure> {
+    let fence = bookkeeping::take_fence(&tools.worker).await?;
+    let history = bookkeeping::presence(&tools.worker).await?.history;
+    let was_applied = if history { versions(&tools.worker).await? } else { BTreeSet::new() };
+    let migrations = replayed(&tools.worker, &stored, &was_applied).await?;
+    let last = target.version(&stored.script.migrations);
+    let within = |migration: &&MigrationScript| last.is_none_or(|last| migration.version <= last);
+    let left = stored.script.migrations.iter().filter(|migration| !was_applied.contains(&migration.version));
+    tools.observer.observe(&Event::RunStarted {
+        run: stored.id,
+        start,
+        fingerprint: stored.script.fingerprint.clone(),
+        migrations: left.filter(within).count(),
+    });
+    let mut runner = Runner::new(&migrations).set_abort_missing(true).set_abort_divergent(true);
+    if let Some(last) = last {
+        runner = runner.set_target(RefineryTarget::Version(last));
+    }
+    runner.set_migration_table_name(HISTORY);
+    let by_text = stored.script.migrations.iter().map(|migration| (migration.text(), migration.clone())).collect();
+    let mut conversion = Conversion {
+        worker: tools.worker,
+        watch: tools.watch,
+        observer: tools.observer,
+        interrupt: tools.interrupt,
+        locks: stored.script.locks.clone(),
+        run: stored.id,
+        fence,
+        by_text,
+        done: stored.done,
+        rows: 0,
+    };
+    let report = runner.run_async(&mut conversion).await.map_err(|error| history_failure(&error))?;
+    let versions: Vec<i32> = report.applied_migrations().iter().map(Migration::version).collect();
+    let all = was_applied.iter().chain(&versions).copied().collect::<BTreeSet<i32>>();
+    let finished = stored.script.migrations.iter().all(|migration| all.contains(&migration.version));
+    if finished {
+        let sent = conversion.worker.send(&finish_run(stored.id), &[]).await;
+        sent.map_err(|refusal| refusal.failure("recording the end of the run"))?;
+        conversion.observer.observe(&Event::RunFinished { run: stored.id, migrations: versions.len() });
+    }
+    Ok(Done { versions, rows: conversion.rows, finished })
+}
+
+async fn versions(session: &Session) -> Result<BTreeSet<i32>, Failure> {
+    let rows = session.rows(&crate::sql::bookkeeping::history()).await?;
+    rows.iter().map(|row| get(row, 0)).collect()
+}
+
+/// Every applied migration from the script that was stored for it, and this run's own: never rendered again, since a
+/// newer tenantctl or a changed catalog would write other texts.
+async fn replayed(session: &Session, run: &StoredRun, applied: &BTreeSet<i32>) -> Result<Vec<Migration>, Failure> {
+    let earlier = bookkeeping::scripts(session).await?;
+    let mut migrations: BTreeMap<i32, &MigrationScript> = BTreeMap::new();
+    for migration in earlier.iter().flat_map(|script| &script.migrations) {
+        if applied.contains(&migration.version) {
+            migrations.insert(migration.version, migration);
+        }
+    }
+    migrations.extend(run.script.migrations.iter().map(|migration| (migration.version, migration)));
+    let as_refinery = |migration: &&MigrationScript| {
+        Migration::unapplied(&migration.file_name(), &migration.text()).map_err(|error| cause_of(&error))
+    };
+    migrations.values().map(as_refinery).collect()
+}
+
+fn history_failure(error: &refinery_core::Error) -> Failure {
+    let divergent = |what: String| {
+        Failure::new(Code::HistoryDivergent, what)
+            .hint("the history was changed by hand or restored from elsewhere: compare it with tenantctl.run")
+    };
+    match error.kind() {
+        Kind::DivergentVersion(applied, _) => {
+            divergent(format!("migration {applied} in tenantctl.schema_history is not the one that was stored"))
+        }
+        Kind::MissingVersion(missing) => {
+            divergent(format!("migration {missing} and the stored runs do not fit together: one of them lacks it"))
+        }
+        _ => cause_of(error),
+    }
+}
+
+/// What refinery drives. Its text of a migration is only the key: the steps are in the script.
+pub(super) struct Conversion<'a> {
+    pub(super) worker: Session,
+    pub(super) watch: &'a Watch,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) interrupt: Interrupt,
+    pub(super) locks: LockLimits,
+    pub(super) run: i64,
+    pub(super) fence: i64,
+    by_text: BTreeMap<String, MigrationScript>,
+    pub(super) done: BTreeSet<String>,
+    pub(super) rows: u64,
+}
+
+impl Conversion<'_> {
+    /// Runs a migration's steps and records it in the history with the last of them.
+    async fn migration(&mut self, migration: &MigrationScript, history: &Statement) -> Result<(), Failure> {
+        self.observer.observe(&Event::MigrationStarted {
+            version: migration.version,
+            name: migration.name.clone(),
+            phase: migration.phase,
+            steps: migration.steps.len(),
+        });
+        self.compare(migration).await?;
+        let last = migration.steps.len().saturating_sub(1);
+        for (number, step) in migration.steps.iter().enumerate() {
+            self.may_go_on()?;
+            let history = (number == last).then_some(history);
+            self.step(migration, step, history).await?;
+        }
+        self.observer.observe(&Event::MigrationDone { version: migration.version });
+        Ok(())
+    }
+
+    /// Compares what the migration touches with the plan: the team's own deploys go on.
+    async fn compare(&self, migration: &MigrationScript) -> Result<(), Failure> {
+        let Some(guard) = &migration.guard else { return Ok(()) };
+        let mut differences: Vec<String> = Vec::new();
+        for row in self.worker.rows(guard).await? {
+            differences.push(get(&row, 0)?);
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let what = format!("before {}: {}", migration.file_name(), differences.join("; "));
+        Err(Failure::new(Code::SchemaDrifted, what)
+            .hint("run `tenantctl migrate --replan`: it keeps what is done and plans the rest anew"))
+    }
+
+    /// Stops between two pieces of work: when somebody asked, or when the lock is lost.
+    pub(super) fn may_go_on(&self) -> Result<(), Failure> {
+        self.watch.is_held()?;
+        if self.interrupt.is_asked() {
+            self.observer.observe(&Event::Stopping);
+            return Err(interrupted());
+        }
+        Ok(())
+    }
+
+    /// The statements that are put around a step's own: the fence before, the record and the history after.
+    pub(super) fn framed<'s>(
+        &self,
+        fence: &'s Statement,
+        statements: &'s [Statement],
+        records: &'s [Statement],
+    ) -> impl Iterator<Item = &'s Statement> + use<'s> {
+        std::iter::once(fence).chain(statements).chain(records)
+    }
+
+    /// Writes the records of a step whose work is done already.
+    pub(super) async fn record(&self, records: &[Statement]) -> Result<(), Failure> {
+        let fence = assert_fence(self.fence);
+        let sent = self.worker.transaction(&Limits::strong(&self.locks), self.framed(&fence, &[], records)).await;
+        sent.map_err(|refusal| refusal.failure("recording a step as done"))
+    }
+}
+
+/// The failure of a run that was asked to stop.
+pub(super) fn interrupted() -> Failure {
+    Failure::new(Code::Interrupted, "the run was interrupted; everything up to here is committed")
+        .hint("run `tenantctl migrate` again to go on")
+}
+
+impl AsyncTransaction for Conversion<'_> {
+    type Error = Failure;
+
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, Failure> {
+        let texts: Vec<&str> = queries.collect();
+        if let [text, history] = texts.as_slice()
+            && let Some(migration) = self.by_text.get(*text).cloned()
+        {
+            self.migration(&migration, &from_refinery(history)).await?;
+        } else {
+            let statements: Vec<Statement> = texts.iter().map(|text| from_refinery(text)).collect();
+            self.record(&statements).await?;
+        }
+        Ok(texts.len())
+    }
+}
+
+impl AsyncQuery<Vec<Migration>> for Conversion<'_> {
+    async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, Failure> {
+        applied(&self.worker, &history_from_refinery(query)).await
+    }
+}
+
+impl AsyncMigrate for Conversion<'_> {}
+
+/// Milliseconds since then, as the bookkeeping wants them.
+pub(super) fn millis_since(start: Instant) -> u128 {
+    start.elapsed().as_millis()
+}

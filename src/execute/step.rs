@@ -1,0 +1,184 @@
+//! One step: probed, repaired where it broke off, sent as its mode demands, and recorded.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use super::interrupt::Urgency;
+use super::run::{Conversion, interrupted, millis_since};
+use crate::error::{Code, Failure};
+use crate::event::{Event, LockHolder};
+use crate::pg::{Fault, Limits, Refusal, get};
+use crate::plan::TxnMode;
+use crate::sql::bookkeeping::{assert_fence, finish_step};
+use crate::sql::{MigrationScript, ScriptStep, Statement, StepState, Work};
+
+/// How often we look whom a statement waits for.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// How often we say that a statement without a limit still waits.
+const SAY_EVERY: Duration = Duration::from_secs(2);
+
+impl Conversion<'_> {
+    /// Does a step, unless the catalog or the record shows that it is done; `history` goes with it.
+    pub(super) async fn step(
+        &mut self,
+        migration: &MigrationScript,
+        step: &ScriptStep,
+        history: Option<&Statement>,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        let state = self.state(step).await?;
+        if state == StepState::Done {
+            self.observer.observe(&Event::StepSkipped { id: step.id.clone() });
+            return self.record(&self.records(migration, step, history, started)).await;
+        }
+        self.observer.observe(&Event::StepStarted { id: step.id.clone(), title: step.title.clone(), lock: step.lock });
+        if state == StepState::Partial
+            && let Some(repair) = &step.repair
+        {
+            self.unlimited(step, std::slice::from_ref(repair)).await?;
+        }
+        match (&step.work, step.mode) {
+            (Work::Statements(statements), TxnMode::Transaction) => {
+                self.transaction(migration, step, statements, history, started).await?;
+            }
+            (Work::Statements(statements), TxnMode::Autocommit | TxnMode::Batches) => {
+                self.unlimited(step, statements).await?;
+                self.record(&self.records(migration, step, history, started)).await?;
+            }
+            (Work::Backfill(backfill), _) => {
+                self.backfill(step, backfill).await?;
+                self.record(&self.records(migration, step, history, started)).await?;
+            }
+        }
+        self.observer.observe(&Event::StepDone { id: step.id.clone(), elapsed: started.elapsed() });
+        Ok(())
+    }
+
+    /// The catalog's word, where it has one; else what this run recorded.
+    async fn state(&self, step: &ScriptStep) -> Result<StepState, Failure> {
+        let Some(probe) = &step.probe else {
+            return Ok(if self.done.contains(&step.id) { StepState::Done } else { StepState::Absent });
+        };
+        let word: String = get(&self.worker.one(probe, &[]).await?, 0)?;
+        StepState::from_word(&word).ok_or_else(|| {
+            Failure::new(Code::StatementFailed, format!("{}: the probe answered {word:?}", step.id))
+                .hint("report this as a defect")
+        })
+    }
+
+    fn records(
+        &self,
+        migration: &MigrationScript,
+        step: &ScriptStep,
+        history: Option<&Statement>,
+        started: Instant,
+    ) -> Vec<Statement> {
+        let record = finish_step(self.run, migration.version, &step.id, millis_since(started));
+        std::iter::once(record).chain(history.cloned()).collect()
+    }
+
+    /// One transaction in one round trip; where the lock is not to be had, it rests and asks again, and says who has it.
+    async fn transaction(
+        &mut self,
+        migration: &MigrationScript,
+        step: &ScriptStep,
+        statements: &[Statement],
+        history: Option<&Statement>,
+        started: Instant,
+    ) -> Result<(), Failure> {
+        let fence = assert_fence(self.fence);
+        let limits = if step.lock.is_strong() { Limits::strong(&self.locks) } else { Limits::patient(&self.locks) };
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            self.may_go_on()?;
+            let records = self.records(migration, step, history, started);
+            let framed: Vec<&Statement> = self.framed(&fence, statements, &records).collect();
+            let sent = self.worker.transaction(&limits, framed);
+            let (outcome, holders) = self.watched(step, sent).await;
+            match outcome {
+                Ok(()) => return Ok(()),
+                Err(refusal) if self.is_contended(&refusal) => self.rest(step, attempt, holders).await?,
+                Err(refusal) => return Err(self.stopped(step, &refusal)),
+            }
+        }
+    }
+
+    /// Statements that cannot be in a transaction, without a time limit.
+    async fn unlimited(&mut self, step: &ScriptStep, statements: &[Statement]) -> Result<(), Failure> {
+        self.record(&[]).await?;
+        let (outcome, _) = self.watched(step, self.worker.autocommit(statements)).await;
+        outcome.map_err(|refusal| self.stopped(step, &refusal))
+    }
+
+    /// Waits for work on the server, looks meanwhile whom it waits for, and cancels it when somebody insists.
+    pub(super) async fn watched<T>(
+        &self,
+        step: &ScriptStep,
+        work: impl Future<Output = Result<T, Refusal>>,
+    ) -> (Result<T, Refusal>, Vec<LockHolder>) {
+        let mut work = std::pin::pin!(work);
+        let mut interrupt = self.interrupt.clone();
+        let mut cancelled = false;
+        let mut seen = Vec::new();
+        let (started, mut said) = (Instant::now(), Instant::now());
+        loop {
+            tokio::select! {
+                outcome = &mut work => return (outcome, seen),
+                () = interrupt.reached(Urgency::Cancel), if !cancelled => {
+                    cancelled = true;
+                    // A cancel that does not get through leaves the statement as it is, and the third interrupt leaves.
+                    self.worker.canceller().cancel().await.ok();
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    // Who holds the lock is for the message only: a question that fails says nothing new.
+                    if let Ok(holders) = self.watch.holders(self.worker.pid()).await && !holders.is_empty() {
+                        if said.elapsed() > SAY_EVERY {
+                            said = Instant::now();
+                            let (id, elapsed) = (step.id.clone(), started.elapsed());
+                            self.observer.observe(&Event::StatementWaits { id, elapsed, holders: holders.clone() });
+                        }
+                        seen = holders;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rests before the next attempt: longer each time, never in step with anything else.
+    pub(super) async fn rest(&self, step: &ScriptStep, attempt: u32, holders: Vec<LockHolder>) -> Result<(), Failure> {
+        if attempt == self.locks.attempts {
+            let names: Vec<String> = holders.iter().map(LockHolder::describe).collect();
+            let by = if names.is_empty() { String::new() } else { format!(", held by {}", names.join(", ")) };
+            let what = format!("{}: the lock was not to be had in {attempt} attempts{by}", step.id);
+            return Err(Failure::new(Code::LockNotAcquired, what)
+                .hint("end the sessions that hold it, or wait; then run `tenantctl migrate` again"));
+        }
+        let grown = self.locks.timeout.mul_f64(1.4_f64.powi(i32::try_from(attempt).unwrap_or(i32::MAX).min(32)));
+        let rest = grown.min(self.locks.max_wait).mul_f64(0.5 + fastrand::f64());
+        let (id, attempts) = (step.id.clone(), self.locks.attempts);
+        self.observer.observe(&Event::LockWaited { id, attempt, attempts, holders, rest });
+        let mut interrupt = self.interrupt.clone();
+        tokio::select! {
+            () = tokio::time::sleep(rest) => Ok(()),
+            () = interrupt.reached(Urgency::Finish) => Err(interrupted()),
+        }
+    }
+
+    /// Why the step did not go through.
+    pub(super) fn stopped(&self, step: &ScriptStep, refusal: &Refusal) -> Failure {
+        if refusal.fault == Fault::Cancelled && self.interrupt.is_asked() {
+            return interrupted();
+        }
+        refusal.failure(&format!("{} ({})", step.title, step.id))
+    }
+
+    /// Whether trying again is worth it: somebody else holds the lock, or a time limit of ours ended the wait.
+    fn is_contended(&self, refusal: &Refusal) -> bool {
+        match refusal.fault {
+            Fault::Contended => true,
+            Fault::Cancelled => !self.interrupt.is_asked(),
+            Fault::Lost | Fault::Forbidden | Fault::Fenced | Fault::Final => false,
+        }
+    }
+}
