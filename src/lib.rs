@@ -1,6 +1,7 @@
 //! tenantctl makes a live, single-customer PostgreSQL database serve many customers.
 
 pub mod catalog;
+pub mod commands;
 pub mod config;
 pub mod embedded;
 pub mod error;

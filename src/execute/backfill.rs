@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::pace::Pace;
-use super::run::{Conversion, interrupted};
+use super::run::{Driver, interrupted};
 use crate::error::{Code, Failure};
 use crate::event::Event;
 use crate::pg::{Fault, Limits, Parameter, Refusal, Session, Type, get};
@@ -36,7 +36,7 @@ struct Batch {
     unowned: u64,
 }
 
-impl Conversion<'_> {
+impl Driver<'_> {
     /// Fills a table to its end, then looks whether rows are left: those that a writer changed in the middle of a batch
     /// are passed over by it, and found again here.
     pub(super) async fn backfill(&mut self, step: &ScriptStep, backfill: &Backfill) -> Result<(), Failure> {

@@ -6,9 +6,10 @@ pub mod facts;
 mod interrupt;
 mod pace;
 mod run;
+pub mod status;
 mod step;
 mod watch;
 
 pub use interrupt::{Interrupt, Stopper, Urgency};
-pub use run::{Target, Tools, run};
+pub use run::{Done, Target, Tools, run};
 pub use watch::Watch;

@@ -92,7 +92,7 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
     }
     runner.set_migration_table_name(HISTORY);
     let by_text = stored.script.migrations.iter().map(|migration| (migration.text(), migration.clone())).collect();
-    let mut conversion = Conversion {
+    let mut driver = Driver {
         worker: tools.worker,
         watch: tools.watch,
         observer: tools.observer,
@@ -104,16 +104,16 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         done: stored.done,
         rows: 0,
     };
-    let report = runner.run_async(&mut conversion).await.map_err(|error| history_failure(&error))?;
+    let report = runner.run_async(&mut driver).await.map_err(|error| history_failure(&error))?;
     let versions: Vec<i32> = report.applied_migrations().iter().map(Migration::version).collect();
     let all = was_applied.iter().chain(&versions).copied().collect::<BTreeSet<i32>>();
     let finished = stored.script.migrations.iter().all(|migration| all.contains(&migration.version));
     if finished {
-        let sent = conversion.worker.send(&finish_run(stored.id), &[]).await;
+        let sent = driver.worker.send(&finish_run(stored.id), &[]).await;
         sent.map_err(|refusal| refusal.failure("recording the end of the run"))?;
-        conversion.observer.observe(&Event::RunFinished { run: stored.id, migrations: versions.len() });
+        driver.observer.observe(&Event::RunFinished { run: stored.id, migrations: versions.len() });
     }
-    Ok(Done { versions, rows: conversion.rows, finished })
+    Ok(Done { versions, rows: driver.rows, finished })
 }
 
 async fn versions(session: &Session) -> Result<BTreeSet<i32>, Failure> {
@@ -155,7 +155,7 @@ fn history_failure(error: &refinery_core::Error) -> Failure {
 }
 
 /// What refinery drives. Its text of a migration is only the key: the steps are in the script.
-pub(super) struct Conversion<'a> {
+pub(super) struct Driver<'a> {
     pub(super) worker: Session,
     pub(super) watch: &'a Watch,
     pub(super) observer: &'a dyn Observer,
@@ -168,7 +168,7 @@ pub(super) struct Conversion<'a> {
     pub(super) rows: u64,
 }
 
-impl Conversion<'_> {
+impl Driver<'_> {
     /// Runs a migration's steps and records it in the history with the last of them.
     async fn migration(&mut self, migration: &MigrationScript, history: &Statement) -> Result<(), Failure> {
         self.observer.observe(&Event::MigrationStarted {
@@ -237,7 +237,7 @@ pub(super) fn interrupted() -> Failure {
         .hint("run `tenantctl migrate` again to go on")
 }
 
-impl AsyncTransaction for Conversion<'_> {
+impl AsyncTransaction for Driver<'_> {
     type Error = Failure;
 
     async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, Failure> {
@@ -254,13 +254,13 @@ impl AsyncTransaction for Conversion<'_> {
     }
 }
 
-impl AsyncQuery<Vec<Migration>> for Conversion<'_> {
+impl AsyncQuery<Vec<Migration>> for Driver<'_> {
     async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, Failure> {
         applied(&self.worker, &history_from_refinery(query)).await
     }
 }
 
-impl AsyncMigrate for Conversion<'_> {}
+impl AsyncMigrate for Driver<'_> {}
 
 /// Milliseconds since then, as the bookkeeping wants them.
 pub(super) fn millis_since(start: Instant) -> u128 {

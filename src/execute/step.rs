@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use super::interrupt::Urgency;
-use super::run::{Conversion, interrupted, millis_since};
+use super::run::{Driver, interrupted, millis_since};
 use crate::error::{Code, Failure};
 use crate::event::{Event, LockHolder};
 use crate::pg::{Fault, Limits, Refusal, get};
@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// How often we say that a statement without a limit still waits.
 const SAY_EVERY: Duration = Duration::from_secs(2);
 
-impl Conversion<'_> {
+impl Driver<'_> {
     /// Does a step, unless the catalog or the record shows that it is done; `history` goes with it.
     pub(super) async fn step(
         &mut self,

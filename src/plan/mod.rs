@@ -10,6 +10,7 @@ mod notice;
 mod op;
 mod owners;
 mod prepare;
+mod rights;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +27,7 @@ pub use notice::{Blocker, Notice};
 pub use op::{Held, LockLevel, Op, TxnMode};
 pub use owners::{Link, OwnedTable, Owner, Owners, resolve};
 pub use prepare::{SystemTenant, Tenants};
+pub use rights::missing_rights;
 
 /// The stages of the conversion, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -161,11 +161,11 @@ pub fn writability() -> Query {
     )
 }
 
-/// The runs, newest first, for `status`: id, fingerprint, started, finished, abandoned (as text), tool version, starter.
-pub fn runs() -> Query {
+/// The newest run, for `status`: id, fingerprint, started, finished, abandoned (as text), tool version, starter, script.
+pub fn newest_run() -> Query {
     Query::new(
-        "SELECT id, fingerprint, started_at::text, finished_at::text, abandoned_at::text, tool_version, started_by FROM \
-         tenantctl.run ORDER BY id DESC",
+        "SELECT id, fingerprint, started_at::text, finished_at::text, abandoned_at::text, tool_version, started_by, script \
+         FROM tenantctl.run ORDER BY id DESC LIMIT 1",
     )
 }
 

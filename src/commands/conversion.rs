@@ -1,0 +1,151 @@
+//! A conversion that is ready to run: the lock is held, and the script is the stored one or a new one.
+
+use super::planning::{self, Planned};
+use crate::config::Config;
+use crate::error::{Code, Failure};
+use crate::event::{Observer, Start};
+use crate::execute::bookkeeping::{self, StoredRun};
+use crate::execute::{self, Done, Interrupt, Target, Tools, Watch};
+use crate::pg::settings::Settings;
+use crate::pg::{Access, Session};
+use crate::plan::missing_rights;
+use crate::sql::Script;
+
+/// What the operator asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    /// The fingerprint of the plan that was reviewed.
+    pub expect: Option<String>,
+    /// Give an unfinished run up and plan the rest anew.
+    pub replan: bool,
+}
+
+/// A conversion before its first write.
+pub struct Conversion {
+    watch: Watch,
+    worker: Session,
+    work: Work,
+}
+
+/// What there is to do.
+enum Work {
+    /// An unfinished run goes on.
+    Resume(StoredRun),
+    /// A new plan.
+    Begin(Box<Planned>),
+}
+
+impl Conversion {
+    /// Takes the lock, and finds the unfinished run or plans a new one. Nothing is written yet.
+    ///
+    /// # Errors
+    /// Another run holds the lock; the plan is blocked, or not the expected one; the role may not do what is needed.
+    pub async fn open(settings: &Settings, config: &Config, order: &Order) -> Result<Conversion, Failure> {
+        let lock = settings.with_application_name("tenantctl lock");
+        let watch = Watch::lock(Session::open(&lock, Access::Write).await?).await?;
+        let worker = Session::open(&settings.with_application_name("tenantctl"), Access::Write).await?;
+        let presence = bookkeeping::presence(&worker).await?;
+        let unfinished = match presence.runs && !order.replan {
+            true => bookkeeping::open_run(&worker).await?,
+            false => None,
+        };
+        let work = match unfinished {
+            Some(run) => Work::Resume(run),
+            None => {
+                let planned = planning::plan(&worker, config).await?;
+                refuse_blocked(&planned.script)?;
+                refuse_without_rights(&planned, presence.runs)?;
+                Work::Begin(Box::new(planned))
+            }
+        };
+        let conversion = Conversion { watch, worker, work };
+        conversion.refuse_unexpected(order)?;
+        Ok(conversion)
+    }
+
+    /// What will be executed.
+    pub fn script(&self) -> &Script {
+        match &self.work {
+            Work::Resume(run) => &run.script,
+            Work::Begin(planned) => &planned.script,
+        }
+    }
+
+    /// Whether an unfinished run goes on.
+    pub fn start(&self) -> Start {
+        match &self.work {
+            Work::Resume(_) => Start::Resumed,
+            Work::Begin(_) => Start::Fresh,
+        }
+    }
+
+    /// Whether everything is done already.
+    pub fn is_nothing(&self) -> bool {
+        self.script().migrations.is_empty()
+    }
+
+    fn refuse_unexpected(&self, order: &Order) -> Result<(), Failure> {
+        let found = &self.script().fingerprint;
+        match &order.expect {
+            Some(expected) if expected != found => {
+                let which = match self.start() {
+                    Start::Fresh => "the plan",
+                    Start::Resumed => "the unfinished run's plan",
+                };
+                Err(Failure::new(Code::PlanChanged, format!("{which} has the fingerprint {found}, not {expected}"))
+                    .hint("review the plan again with `tenantctl plan`; the database or the configuration changed"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Executes it, up to the target.
+    ///
+    /// # Errors
+    /// Where and why it stopped; what is done stays done.
+    pub async fn run(
+        self,
+        observer: &dyn Observer,
+        interrupt: Interrupt,
+        target: Target,
+        replan: bool,
+    ) -> Result<Done, Failure> {
+        let start = self.start();
+        let stored = match self.work {
+            Work::Resume(run) => {
+                bookkeeping::prepare(&self.worker, &run.script.locks).await?;
+                run
+            }
+            Work::Begin(planned) => {
+                bookkeeping::prepare(&self.worker, &planned.script.locks).await?;
+                if replan {
+                    bookkeeping::abandon_run(&self.worker).await?;
+                }
+                let cluster = &planned.catalog.server.system_identifier;
+                bookkeeping::start_run(&self.worker, &planned.script, cluster).await?
+            }
+        };
+        let tools = Tools { worker: self.worker, watch: &self.watch, observer, interrupt };
+        execute::run(tools, stored, start, target).await
+    }
+}
+
+fn refuse_blocked(script: &Script) -> Result<(), Failure> {
+    if script.blockers.is_empty() {
+        return Ok(());
+    }
+    let lines = script.blockers.iter().map(|blocker| format!("{}: {}", blocker.table, blocker.text));
+    let remedies = script.blockers.iter().map(|blocker| blocker.remedy.clone());
+    Err(Failure::new(Code::PlanBlocked, format!("the plan is blocked:\n{}", lines.collect::<Vec<_>>().join("\n")))
+        .hint(remedies.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("; ")))
+}
+
+fn refuse_without_rights(planned: &Planned, bookkeeping_exists: bool) -> Result<(), Failure> {
+    let missing = missing_rights(&planned.catalog, &planned.owners, &planned.plan, bookkeeping_exists);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let role = &planned.catalog.server.role;
+    Err(Failure::new(Code::RightsMissing, format!("the role {role} lacks:\n{}", missing.join("\n")))
+        .hint("run as the owner of the tables, or grant what is missing"))
+}

@@ -1,0 +1,194 @@
+//! What the bookkeeping tells about the database: read-only, and fine where there is none.
+
+use serde::Serialize;
+
+use super::bookkeeping::{self, Presence};
+use crate::error::Failure;
+use crate::pg::{Session, get};
+use crate::plan::Phase;
+use crate::sql::{self, Script};
+
+/// The state of a database's conversion.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The newest run, if there ever was one.
+    pub run: Option<RunStatus>,
+    /// Applied versions of all runs, in order.
+    pub applied: Vec<AppliedVersion>,
+    /// The session that works on it now.
+    pub active: Option<ActiveSession>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunStatus {
+    /// Its number.
+    pub id: i64,
+    /// Its script's fingerprint.
+    pub fingerprint: String,
+    /// The version of tenantctl that started it.
+    pub tool_version: String,
+    /// Who started it.
+    pub started_by: String,
+    /// When it started.
+    pub started_at: String,
+    /// When it finished.
+    pub finished_at: Option<String>,
+    /// When it was given up.
+    pub abandoned_at: Option<String>,
+    /// Its migrations, in order.
+    pub migrations: Vec<MigrationStatus>,
+    /// Its backfills, in order.
+    pub backfills: Vec<BackfillStatus>,
+}
+
+impl RunStatus {
+    /// Whether it waits to be gone on with.
+    pub fn is_open(&self) -> bool {
+        self.finished_at.is_none() && self.abandoned_at.is_none()
+    }
+
+    /// The phase of the first migration that is not applied.
+    pub fn phase(&self) -> Option<Phase> {
+        self.migrations.iter().find(|migration| !migration.applied).map(|migration| migration.phase)
+    }
+}
+
+/// One migration of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MigrationStatus {
+    /// Its version.
+    pub version: i32,
+    /// Its name.
+    pub name: String,
+    /// Its phase.
+    pub phase: Phase,
+    /// It is in the history.
+    pub applied: bool,
+    /// How many steps it has.
+    pub steps: usize,
+    /// How many of them are recorded as done.
+    pub steps_done: usize,
+}
+
+/// One backfill of a run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackfillStatus {
+    /// Its step.
+    pub step: String,
+    /// The next heap block.
+    pub next_block: i64,
+    /// The end of the heap when it began.
+    pub end_block: i64,
+    /// Rows written.
+    pub rows: i64,
+    /// Batches committed.
+    pub batches: i64,
+    /// When the last batch was committed.
+    pub updated_at: String,
+}
+
+/// One applied version.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AppliedVersion {
+    /// Its version.
+    pub version: i32,
+    /// Its name.
+    pub name: String,
+    /// When it was applied.
+    pub applied_on: String,
+}
+
+/// The session that holds the run's lock.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ActiveSession {
+    /// Its backend.
+    pub pid: i32,
+    /// Its `application_name`.
+    pub application: String,
+    /// Where it comes from.
+    pub address: String,
+    /// Since when it is connected.
+    pub since: String,
+}
+
+/// Reads the status.
+///
+/// # Errors
+/// A question failed, or a stored script cannot be read.
+pub async fn read(session: &Session) -> Result<Status, Failure> {
+    let presence = bookkeeping::presence(session).await?;
+    let applied = if presence.history { applied(session).await? } else { Vec::new() };
+    let run = match presence {
+        Presence { runs: true, .. } => newest(session, &applied).await?,
+        Presence { runs: false, .. } => None,
+    };
+    Ok(Status { run, applied, active: active(session).await? })
+}
+
+async fn applied(session: &Session) -> Result<Vec<AppliedVersion>, Failure> {
+    let rows = session.rows(&sql::bookkeeping::history()).await?;
+    rows.iter()
+        .map(|row| Ok(AppliedVersion { version: get(row, 0)?, name: get(row, 1)?, applied_on: get(row, 2)? }))
+        .collect()
+}
+
+async fn active(session: &Session) -> Result<Option<ActiveSession>, Failure> {
+    let rows = session.rows(&sql::bookkeeping::lock_holder()).await?;
+    rows.first()
+        .map(|row| {
+            Ok(ActiveSession {
+                pid: get(row, 0)?,
+                application: get(row, 1)?,
+                address: get(row, 2)?,
+                since: get(row, 3)?,
+            })
+        })
+        .transpose()
+}
+
+async fn newest(session: &Session, applied: &[AppliedVersion]) -> Result<Option<RunStatus>, Failure> {
+    let rows = session.rows(&sql::bookkeeping::newest_run()).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let id: i64 = get(row, 0)?;
+    let script = Script::from_json(&get::<String>(row, 7)?)?;
+    let done: Vec<String> = {
+        let rows = session.rows(&sql::bookkeeping::done_steps(id)).await?;
+        rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?
+    };
+    let migrations = script.migrations.iter().map(|migration| MigrationStatus {
+        version: migration.version,
+        name: migration.name.clone(),
+        phase: migration.phase,
+        applied: applied.iter().any(|version| version.version == migration.version),
+        steps: migration.steps.len(),
+        steps_done: migration.steps.iter().filter(|step| done.contains(&step.id)).count(),
+    });
+    Ok(Some(RunStatus {
+        id,
+        fingerprint: get(row, 1)?,
+        started_at: get(row, 2)?,
+        finished_at: get(row, 3)?,
+        abandoned_at: get(row, 4)?,
+        tool_version: get(row, 5)?,
+        started_by: get(row, 6)?,
+        migrations: migrations.collect(),
+        backfills: backfills(session, id).await?,
+    }))
+}
+
+async fn backfills(session: &Session, run: i64) -> Result<Vec<BackfillStatus>, Failure> {
+    let rows = session.rows(&sql::bookkeeping::checkpoints(run)).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(BackfillStatus {
+                step: get(row, 0)?,
+                next_block: get(row, 1)?,
+                end_block: get(row, 2)?,
+                rows: get(row, 3)?,
+                batches: get(row, 4)?,
+                updated_at: get(row, 5)?,
+            })
+        })
+        .collect()
+}
