@@ -186,6 +186,23 @@ async fn a_table_that_another_session_holds_exclusively_is_read_without_waiting(
 }
 
 #[tokio::test]
+async fn a_session_that_queues_for_a_table_does_not_make_us_queue_behind_it() {
+    let (server, client) = server_with("CREATE TABLE t (a int, CHECK (a > 0))").await;
+    let reader = server.connect("postgres", "reader").await;
+    reader.batch_execute("BEGIN; SELECT FROM t").await.unwrap();
+    let writer = server.connect("postgres", "writer").await;
+    let queued =
+        tokio::spawn(async move { writer.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").await });
+    let waiting = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted) LOOP END LOOP; END $$";
+    client.batch_execute(&format!("SET statement_timeout = '10s'; {waiting}")).await.unwrap();
+    let catalog = catalog(&client, &["public"]).await;
+    assert_eq!(table(&catalog, "public", "t").checks[0].definition, None);
+    assert!(!queued.is_finished(), "it still waits for the reader");
+    reader.batch_execute("ROLLBACK").await.unwrap();
+    queued.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_locked_catalog_fails_soon_and_leaves_the_connection_usable() {
     let (server, client) = server_with("CREATE TABLE t (id int)").await;
     let holder = server.connect("postgres", "holder").await;
