@@ -222,11 +222,7 @@ fn undecodable(about: &str, error: &dyn std::error::Error) -> Failure {
 fn failed(about: &str, error: &Error) -> Failure {
     let doing = format!("reading {about} from the catalog");
     let Some(db) = error.as_db_error() else {
-        return match error.is_closed() || is_io(error) {
-            true => Failure::new(Code::ConnectionLost, format!("{doing}: the connection broke"))
-                .hint("run the same command again once the server can be reached"),
-            false => undecodable(about, error),
-        };
+        return if error.is_closed() || is_io(error) { lost(doing) } else { undecodable(about, error) };
     };
     let said = format!("{doing}: {}", db.message());
     match db.code() {
@@ -234,11 +230,14 @@ fn failed(about: &str, error: &Error) -> Failure {
             .hint("another session holds a catalog or a table exclusively; run the same command again"),
         &SqlState::INSUFFICIENT_PRIVILEGE => Failure::new(Code::RightsMissing, said)
             .hint("the catalogs are open to every role by default; grant back what was revoked from PUBLIC"),
-        &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN => {
-            Failure::new(Code::ConnectionLost, said).hint("run the same command again once the server can be reached")
-        }
+        &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN => lost(doing),
         _ => Failure::new(Code::StatementFailed, said).hint("run the same command again; nothing was changed"),
     }
+}
+
+fn lost(doing: String) -> Failure {
+    Failure::new(Code::ConnectionLost, format!("{doing}: the connection broke"))
+        .hint("run the same command again once the server can be reached")
 }
 
 /// Whether the error came from the socket and not from the server or from decoding.

@@ -39,7 +39,8 @@ impl Server {
         assert!(initdb.status().unwrap().success(), "{}", fs::read_to_string(directory.path().join("log")).unwrap());
         let mut postgres = program("postgres");
         postgres.arg("-D").arg(&data).arg("-k").arg(directory.path());
-        for setting in ["listen_addresses=", "fsync=off", "autovacuum=off", "shared_buffers=16MB", "log_line_prefix=%a|"]
+        for setting in
+            ["listen_addresses=", "fsync=off", "autovacuum=off", "shared_buffers=16MB", "log_line_prefix=%a|"]
         {
             postgres.args(["-c", setting]);
         }
@@ -111,7 +112,8 @@ fn major(bin: &str) -> Option<u32> {
 fn unprivileged() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     let ids = |name: &str| {
-        let fields: Vec<&str> = users.lines().map(|line| line.split(':').collect()).find(|f: &Vec<&str>| f[0] == name)?;
+        let fields: Vec<&str> =
+            users.lines().map(|line| line.split(':').collect()).find(|f: &Vec<&str>| f[0] == name)?;
         Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
     };
     ids("postgres").or_else(|| ids("nobody")).expect("a user other than root to run PostgreSQL as")
