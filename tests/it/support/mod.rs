@@ -1,120 +1,138 @@
-//! A throw-away PostgreSQL for one test: a socket in a private directory, no TCP, gone when it is dropped.
+//! What the tests share: a throw-away server, fresh databases on it, and a picture of a database as text.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+pub mod dump;
 
-use tempfile::TempDir;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tenantctl::embedded::{self, Options};
+use tenantctl::pg::settings::{Environment, Settings};
 use tokio_postgres::{Client, NoTls};
 
-pub struct Server {
-    postmaster: Child,
-    directory: TempDir,
-}
+/// A throw-away PostgreSQL, gone when it is dropped or the test process ends.
+pub struct Server(embedded::Server);
 
 impl Server {
+    /// Starts one for a test that looks at the whole server.
     pub fn start() -> Self {
-        let directory = TempDir::with_prefix_in("tc-", "/tmp").unwrap();
-        // PostgreSQL refuses to run as root.
-        let user = (directory.path().metadata().unwrap().uid() == 0).then(unprivileged);
-        if let Some((uid, gid)) = user {
-            chown(directory.path(), Some(uid), Some(gid)).unwrap();
-        }
-        let data = directory.path().join("data");
-        let log = fs::File::create(directory.path().join("log")).unwrap();
-        let program = |name: &str| {
-            let mut command = Command::new(programs().join(name));
-            command.current_dir(directory.path()).env("LC_ALL", "C").stdin(Stdio::null());
-            command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap());
-            if let Some((uid, gid)) = user {
-                command.uid(uid).gid(gid);
-            }
-            command
-        };
-        let mut initdb = program("initdb");
-        initdb.args(["-N", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D"]).arg(&data);
-        assert!(initdb.status().unwrap().success(), "{}", fs::read_to_string(directory.path().join("log")).unwrap());
-        let mut postgres = program("postgres");
-        postgres.arg("-D").arg(&data).arg("-k").arg(directory.path());
-        for setting in
-            ["listen_addresses=", "fsync=off", "autovacuum=off", "shared_buffers=16MB", "log_line_prefix=%a|"]
-        {
-            postgres.args(["-c", setting]);
-        }
-        let server = Server { postmaster: postgres.spawn().unwrap(), directory };
-        server.wait_until_ready();
-        server
+        Server::with(&[("shared_buffers", "16MB"), ("autovacuum", "off"), ("log_line_prefix", "%a|")])
+    }
+
+    /// Starts one with settings of its own.
+    pub fn with(settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Server(embedded::Server::start(&Options { settings, ..Options::default() }).unwrap())
     }
 
     /// Connects as `role`; its name for the server's log is `application`.
     pub async fn connect(&self, role: &str, application: &str) -> Client {
-        let mut config = tokio_postgres::Config::new();
-        config.host_path(self.directory.path()).user(role).dbname("postgres").application_name(application);
-        let (client, connection) = config.connect(NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
+        connect(&self.0, role, application, "postgres").await
     }
 
-    /// Where the socket is.
+    /// The directory of the socket.
     pub fn host(&self) -> String {
-        self.directory.path().to_str().unwrap().to_owned()
+        self.0.host().to_str().unwrap().to_owned()
     }
 
     /// What the server wrote to its log.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap()
+        std::fs::read_to_string(self.0.log_path()).unwrap()
     }
 
-    fn wait_until_ready(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let pid_file = self.directory.path().join("data/postmaster.pid");
-        while !fs::read_to_string(&pid_file).is_ok_and(|text| text.trim_end().ends_with("ready")) {
-            assert!(Instant::now() < deadline, "the server did not start: {}", self.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    /// Its major version.
+    pub fn major(&self) -> u32 {
+        self.0.version() / 10_000
+    }
+
+    /// A new, empty database on it.
+    pub async fn database(&self) -> Database<'_> {
+        self.copy_of("template1").await
+    }
+
+    /// A new database with everything that a template has.
+    pub async fn copy_of(&self, template: &str) -> Database<'_> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let admin = self.connect("postgres", "test").await;
+        admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await.unwrap();
+        Database { server: self, name }
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // SIGQUIT ends its children, too; SIGKILL would leave them to find out by themselves.
-        let pid = self.postmaster.id().to_string();
-        let _ = Command::new("kill").args(["-QUIT", &pid]).status();
-        let _ = self.postmaster.wait();
+async fn connect(server: &embedded::Server, role: &str, application: &str, database: &str) -> Client {
+    let mut config = tokio_postgres::Config::new();
+    config.host_path(server.host()).user(role).dbname(database).application_name(application);
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// The server that tests with a database of their own share. A static is never dropped: the server goes with the process.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        Server::with(&[
+            ("shared_buffers", "128MB"),
+            ("autovacuum", "off"),
+            ("max_connections", "200"),
+            ("log_line_prefix", "%a|"),
+        ])
+    })
+}
+
+/// A database of one test.
+pub struct Database<'a> {
+    server: &'a Server,
+    pub name: String,
+}
+
+impl Database<'_> {
+    /// The fixture `saas25` with so many rows.
+    pub async fn saas25(rows: u32) -> Database<'static> {
+        let database = server().database().await;
+        let client = database.client("load").await;
+        client.batch_execute(&fixture("schema.sql")).await.unwrap();
+        client.batch_execute(&format!("SET seed.rows = {rows}; {}", fixture("seed.sql"))).await.unwrap();
+        database
+    }
+
+    /// A fresh copy of this one; nobody may be connected to it.
+    pub async fn copy(&self) -> Self {
+        self.server.copy_of(&self.name).await
+    }
+
+    /// Connects as the superuser.
+    pub async fn client(&self, application: &str) -> Client {
+        self.client_as("postgres", application).await
+    }
+
+    /// Connects as `role`.
+    pub async fn client_as(&self, role: &str, application: &str) -> Client {
+        connect(&self.server.0, role, application, &self.name).await
+    }
+
+    /// The connection string.
+    pub fn url(&self) -> String {
+        self.server.0.url(&self.name)
+    }
+
+    /// The same, resolved.
+    pub fn settings(&self) -> Settings {
+        Settings::resolve(Some(&self.url()), &Environment::from_process()).unwrap()
+    }
+
+    /// Runs statements.
+    pub async fn run(&self, sql: &str) {
+        self.client("test").await.batch_execute(sql).await.unwrap();
+    }
+
+    /// The one number that a query answers.
+    pub async fn number(&self, sql: &str) -> i64 {
+        self.client("test").await.query_one(sql, &[]).await.unwrap().get(0)
     }
 }
 
-/// The directory with `initdb` and `postgres`.
-fn programs() -> PathBuf {
-    if let Some(directory) = std::env::var_os("TENANTCTL_PG_BIN") {
-        return directory.into();
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut packaged: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .map(|entries| entries.map(|entry| entry.unwrap().path().join("bin")).collect())
-        .unwrap_or_default();
-    packaged.sort_by_key(|bin| std::cmp::Reverse(bin.to_str().and_then(major)));
-    std::env::split_paths(&path)
-        .chain(packaged)
-        .find(|bin| bin.join("initdb").exists() && bin.join("postgres").exists())
-        .expect("no PostgreSQL found: install one, or name its programs' directory in TENANTCTL_PG_BIN")
-}
-
-/// The major version in `/usr/lib/postgresql/17/bin`.
-fn major(bin: &str) -> Option<u32> {
-    bin.split('/').nth(4)?.parse().ok()
-}
-
-/// The ids of `postgres`, or else of `nobody`.
-fn unprivileged() -> (u32, u32) {
-    let users = fs::read_to_string("/etc/passwd").unwrap();
-    let ids = |name: &str| {
-        let fields: Vec<&str> =
-            users.lines().map(|line| line.split(':').collect()).find(|f: &Vec<&str>| f[0] == name)?;
-        Some((fields[2].parse().unwrap(), fields[3].parse().unwrap()))
-    };
-    ids("postgres").or_else(|| ids("nobody")).expect("a user other than root to run PostgreSQL as")
+/// A file of the fixture `saas25`.
+pub fn fixture(file: &str) -> String {
+    std::fs::read_to_string(format!("{}/fixtures/saas25/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }

@@ -1,0 +1,69 @@
+//! Conversions of real databases, end to end.
+
+use std::sync::Mutex;
+
+use tenantctl::commands::conversion::{Conversion, Order};
+use tenantctl::config::{self, Config};
+use tenantctl::error::Failure;
+use tenantctl::event::{Event, Observer};
+use tenantctl::execute::{Done, Interrupt, Target};
+
+use crate::support::{Database, dump, fixture};
+
+/// Remembers every event.
+#[derive(Default)]
+pub struct Recorder(pub Mutex<Vec<Event>>);
+
+impl Observer for Recorder {
+    fn observe(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+pub fn config(file: &str) -> Config {
+    config::parse(&fixture(file), file).unwrap()
+}
+
+/// Converts a database as far as the target.
+pub async fn convert(database: &Database<'_>, config: &Config, target: Target) -> Result<Done, Failure> {
+    let order = Order::default();
+    let conversion = Conversion::open(&database.settings(), config, &order).await?;
+    if conversion.is_nothing() {
+        return Ok(Done::default());
+    }
+    let (_stopper, interrupt) = Interrupt::channel();
+    conversion.run(&Recorder::default(), interrupt, target, false).await
+}
+
+#[tokio::test]
+async fn everything_becomes_the_system_tenants_and_a_second_run_finds_nothing_to_do() {
+    let database = Database::saas25(3000).await;
+    let config = config("tenantctl.toml");
+    let done = convert(&database, &config, Target::End).await.unwrap();
+    assert!(done.finished && done.rows > 0);
+    let client = database.client("test").await;
+    let before = (dump::schema(&client).await, dump::owners(&client, "tenant_id").await);
+    let owners = database.number("SELECT count(*) FROM tenants WHERE slug = 'system' AND id = 1").await;
+    assert_eq!(owners, 1);
+    let again = convert(&database, &config, Target::End).await.unwrap();
+    assert_eq!(again, Done::default());
+    assert_eq!((dump::schema(&client).await, dump::owners(&client, "tenant_id").await), before);
+    println!("{}", before.0);
+    println!("{}", before.1);
+}
+
+#[tokio::test]
+async fn organizations_become_tenants_and_owners_are_derived_over_several_keys() {
+    let database = Database::saas25(3000).await;
+    let done = convert(&database, &config("tenantctl.org.toml"), Target::End).await.unwrap();
+    assert!(done.finished);
+    let wrong = database
+        .number(
+            "SELECT count(*) FROM node_runs AS r JOIN workflow_nodes AS n ON n.id = r.node_id
+             JOIN workflows AS w ON w.id = n.workflow_id
+             WHERE r.tenant_id IS DISTINCT FROM coalesce(w.\"orgId\", (SELECT id FROM org WHERE slug = 'system'))",
+        )
+        .await;
+    assert_eq!(wrong, 0);
+    assert!(database.number("SELECT count(DISTINCT tenant_id) FROM node_runs").await > 5);
+}

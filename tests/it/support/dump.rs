@@ -1,0 +1,53 @@
+//! A database as text, for comparing two of them: every object's definition, and every row's owner.
+
+use tokio_postgres::Client;
+
+const SCHEMA: &str = "
+SELECT format('column %s.%s %s%s %s', a.attrelid::regclass, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
+              CASE WHEN a.attnotnull THEN ' NOT NULL' END, coalesce(pg_get_expr(d.adbin, d.adrelid), ''))
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid LEFT JOIN pg_attrdef AS d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT format('constraint %s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL
+SELECT format('index %s %s', pg_get_indexdef(indexrelid), indisvalid) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+WHERE c.relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT format('trigger %s %s', pg_get_triggerdef(t.oid), tgenabled) FROM pg_trigger AS t WHERE NOT tgisinternal
+UNION ALL
+SELECT format('function %s', pg_get_functiondef(oid)) FROM pg_proc
+WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'tenantctl'))
+UNION ALL
+SELECT format('history %s %s', version, name) FROM tenantctl.schema_history
+ORDER BY 1";
+
+/// Every object of schema public, the functions of schema tenantctl and the history.
+pub async fn schema(client: &Client) -> String {
+    let rows = client.query(SCHEMA, &[]).await.unwrap();
+    rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("\n")
+}
+
+/// Every row's key and owner, table by table, as a hash and a count.
+pub async fn owners(client: &Client, owner_column: &str) -> String {
+    let tables = client
+        .query(
+            "SELECT a.attrelid::regclass::text FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+             WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attname = $1 ORDER BY 1",
+            &[&owner_column],
+        )
+        .await
+        .unwrap();
+    let mut lines = Vec::new();
+    for row in &tables {
+        let table: String = row.get(0);
+        let sql = format!(
+            "SELECT count(*), coalesce(md5(string_agg(r.row || '=' || r.owner, ',' ORDER BY r.row)), '') FROM \
+             (SELECT (to_jsonb(t) - '{owner_column}')::text, coalesce(t.{owner_column}::text, 'nobody') FROM {table} AS t) \
+             AS r (row, owner)"
+        );
+        let row = client.query_one(&sql, &[]).await.unwrap();
+        lines.push(format!("{table}: {} rows, owners {}", row.get::<_, i64>(0), row.get::<_, String>(1)));
+    }
+    lines.join("\n")
+}
