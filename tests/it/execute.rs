@@ -48,8 +48,6 @@ async fn everything_becomes_the_system_tenants_and_a_second_run_finds_nothing_to
     let again = convert(&database, &config, Target::End).await.unwrap();
     assert_eq!(again, Done::default());
     assert_eq!((dump::schema(&client).await, dump::owners(&client, "tenant_id").await), before);
-    println!("{}", before.0);
-    println!("{}", before.1);
 }
 
 #[tokio::test]
