@@ -2,15 +2,15 @@
 //! scan under a lock that blocks anyone.
 
 use super::{Op, Plan, Strategy, TablePlan};
-use crate::catalog::{ForeignKey, Ident, Index, Table};
+use crate::catalog::{Catalog, ForeignKey, Ident, Index, QualifiedName, Table};
 
 /// The first major version whose NOT NULL can be added NOT VALID (PostgreSQL 18 release notes, E.1.3.3).
 pub const NOT_NULL_NOT_VALID: u32 = 18;
 
 /// The steps of the phase for one table: only what the catalog does not show as done.
-pub(super) fn ops(plan: &Plan, table: &TablePlan, now: &Table) -> Vec<Op> {
+pub(super) fn ops(plan: &Plan, table: &TablePlan, now: &Table, catalog: &Catalog) -> Vec<Op> {
     let mut ops = Vec::new();
-    ops.extend(index(plan, table, now));
+    ops.extend(index(plan, table, now, catalog));
     ops.extend(not_null(plan, table, now));
     ops.extend(foreign_key(plan, table, now));
     if !ops.is_empty() && table.strategy == Strategy::Instant {
@@ -34,15 +34,28 @@ pub fn tenant_key<'a>(plan: &Plan, table: &'a Table) -> Option<&'a ForeignKey> {
     })
 }
 
-fn index(plan: &Plan, table: &TablePlan, now: &Table) -> Option<Op> {
+fn index(plan: &Plan, table: &TablePlan, now: &Table, catalog: &Catalog) -> Option<Op> {
     let name = &table.owned.name;
     if now.indexes.iter().any(|index| serves_tenant(index, &plan.owner_column)) {
         return None;
     }
     // An INVALID one of that name is what a broken build left: the step drops it and builds again.
-    let taken = |name: &Ident| now.indexes.iter().any(|index| index.name == *name && index.valid);
+    let ours = |index: &Ident| now.indexes.iter().any(|there| there.name == *index && !there.valid);
+    let taken = |index: &Ident| !ours(index) && is_relation(catalog, &name.schema, index);
     let index = free_name(&[name.name.as_str(), plan.owner_column.as_str(), "idx"], taken);
     Some(Op::BuildIndex { table: name.clone(), index })
+}
+
+/// Whether the schema has a relation of that name: tables, views, indexes and sequences share their names (docs, CREATE
+/// INDEX), so `orders_tenant (id)` may hold the name that the index of `orders (tenant_id)` would get.
+fn is_relation(catalog: &Catalog, schema: &Ident, name: &Ident) -> bool {
+    let found = QualifiedName { schema: schema.clone(), name: name.clone() };
+    let inside = |table: &Table| {
+        table.indexes.iter().any(|index| index.name == *name)
+            || table.columns.iter().any(|column| column.sequence.as_ref() == Some(&found))
+    };
+    catalog.views.iter().any(|view| view.name == found)
+        || catalog.tables.iter().any(|(table, now)| *table == found || (table.schema == *schema && inside(now)))
 }
 
 fn not_null(plan: &Plan, table: &TablePlan, now: &Table) -> Vec<Op> {

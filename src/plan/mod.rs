@@ -198,9 +198,10 @@ impl Plan {
 
         let mut writer = Writer { next: facts.last_version + 1, migrations: Vec::new() };
         writer.add(Phase::Prepare, None, prepare::ops(&plan));
-        type PhaseOps = fn(&Plan, &TablePlan, &Table) -> Vec<Op>;
+        type PhaseOps<'a> = &'a dyn Fn(&Plan, &TablePlan, &Table) -> Vec<Op>;
+        let enforce = |plan: &Plan, table: &TablePlan, now: &Table| enforce::ops(plan, table, now, catalog);
         let phases: [(Phase, PhaseOps); 3] =
-            [(Phase::Expand, expand::ops), (Phase::Backfill, backfill::ops), (Phase::Enforce, enforce::ops)];
+            [(Phase::Expand, &expand::ops), (Phase::Backfill, &backfill::ops), (Phase::Enforce, &enforce)];
         for (phase, ops) in phases {
             for owned in &owners.tables {
                 if let (Some(table), Some(now)) = (plan.tables.get(&owned.name), catalog.tables.get(&owned.name)) {

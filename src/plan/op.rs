@@ -186,7 +186,7 @@ pub enum Held {
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Held::CatalogOnly => "catalog change",
+            Held::CatalogOnly => "a catalog change",
             Held::Batch => "each batch",
             Held::Scan => "one scan",
         })
@@ -225,8 +225,9 @@ impl LockLevel {
     /// What waits while it is held.
     pub fn blocks(self) -> &'static str {
         match self {
-            LockLevel::None | LockLevel::RowExclusive => "nothing",
-            LockLevel::ShareUpdateExclusive => "schema changes, vacuum",
+            LockLevel::None => "nothing",
+            LockLevel::RowExclusive => "writes to the same rows",
+            LockLevel::ShareUpdateExclusive => "schema changes and vacuum",
             LockLevel::ShareRowExclusive => "writes",
             LockLevel::AccessExclusive => "reads and writes",
         }

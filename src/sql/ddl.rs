@@ -23,7 +23,7 @@ pub(super) fn statements(plan: &Plan, op: &Op) -> Vec<Statement> {
         Op::Vacuum(table) => one(format!("VACUUM (ANALYZE) {}", qualified(table))),
         Op::Analyze(table) => one(format!("ANALYZE {}", qualified(table))),
         Op::BuildIndex { table, index } => {
-            one(format!("CREATE INDEX CONCURRENTLY {} ON {} ({column})", ident(index), qualified(table)))
+            one(format!("CREATE INDEX CONCURRENTLY {}\n  ON {} ({column})", ident(index), qualified(table)))
         }
         Op::AddNotNull { table, constraint } => one(add_not_null(plan, table, constraint, &column)),
         Op::ValidateNotNull { table, constraint } | Op::ValidateForeignKey { table, constraint } => {
@@ -94,7 +94,7 @@ fn create_system_tenant(plan: &Plan) -> Vec<Statement> {
         values.push(literal(value));
     }
     let insert = Statement::new(format!(
-        "INSERT INTO {table} ({}) OVERRIDING SYSTEM VALUE VALUES ({})",
+        "INSERT INTO {table} ({})\n  OVERRIDING SYSTEM VALUE VALUES ({})",
         idents(&columns),
         values.join(", ")
     ));
@@ -104,7 +104,7 @@ fn create_system_tenant(plan: &Plan) -> Vec<Statement> {
     let id = system_id(plan);
     let sequence = format!("pg_get_serial_sequence({}, {})", literal(&table), literal(tenants.columns.id.as_str()));
     let advance = Statement::new(format!(
-        "SELECT setval({sequence}, {id}) WHERE {id} >= coalesce(pg_sequence_last_value({sequence}::regclass), 0)"
+        "SELECT setval({sequence}, {id})\n  WHERE {id} >= coalesce(pg_sequence_last_value({sequence}::regclass), 0)"
     ));
     vec![advance, insert]
 }
@@ -141,8 +141,8 @@ fn add_owner_column(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
 fn add_not_null(plan: &Plan, table: &QualifiedName, constraint: &Ident, column: &str) -> String {
     let (table, constraint) = (qualified(table), ident(constraint));
     if plan.major >= NOT_NULL_NOT_VALID {
-        format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} NOT NULL {column} NOT VALID")
+        format!("ALTER TABLE {table} ADD CONSTRAINT {constraint}\n  NOT NULL {column} NOT VALID")
     } else {
-        format!("ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK ({column} IS NOT NULL) NOT VALID")
+        format!("ALTER TABLE {table} ADD CONSTRAINT {constraint}\n  CHECK ({column} IS NOT NULL) NOT VALID")
     }
 }

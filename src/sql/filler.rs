@@ -34,6 +34,22 @@ pub(super) fn owner_of(plan: &Plan, table: &OwnedTable, alias: &str, climb: Clim
     expression(plan, table, alias, climb, 1)
 }
 
+/// The owner of the row `alias` by its source, else the one it has: a row that loses its parent keeps its owner, and only
+/// a row that never had one may stay without.
+pub(super) fn owner_or_kept(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb) -> String {
+    if table.owner == Owner::System {
+        return system_id(plan);
+    }
+    let only_found = OwnedTable { unowned: Unowned::Stop, ..table.clone() };
+    let found = owner_of(plan, &only_found, alias, climb);
+    let kept = format!("{alias}.{}", ident(&plan.owner_column));
+    let last = match table.unowned {
+        Unowned::Stop => String::new(),
+        Unowned::System => format!(", {}", system_id(plan)),
+    };
+    format!("coalesce(\n      {found},\n      {kept}{last})")
+}
+
 fn expression(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb, depth: usize) -> String {
     let link = match &table.owner {
         Owner::System => return system_id(plan),
@@ -83,8 +99,9 @@ fn join(link: &Link, parent: &str, child: &str) -> String {
     pairs.map(equal).collect::<Vec<_>>().join(" AND ")
 }
 
+/// The dot keeps schema and table apart: `a_b.c` and `a.b_c` need two functions, or one's rows get the other's owner.
 fn function(kind: &str, table: &QualifiedName) -> String {
-    let name = Ident::derived(&[kind, table.schema.as_str(), table.name.as_str()]);
+    let name = Ident::derived(&[kind, &table.to_string()]);
     format!("tenantctl.{}", ident(&name))
 }
 
@@ -134,7 +151,7 @@ fn create_function(function: &str, body: &str) -> String {
 
 fn fill_body(plan: &Plan, table: &TablePlan) -> String {
     let column = ident(&plan.owner_column);
-    let owner = owner_of(plan, &table.owned, "NEW", Climb::ToTheSource);
+    let owner = owner_or_kept(plan, &table.owned, "NEW", Climb::ToTheSource);
     let lock = match &table.owned.owner {
         Owner::Parent(link) if !link.ends_at_tenants => {
             let parent = qualified(&link.parent);
@@ -142,19 +159,7 @@ fn fill_body(plan: &Plan, table: &TablePlan) -> String {
         }
         Owner::Parent(_) | Owner::System => String::new(),
     };
-    // A row that loses its parent keeps its owner; only a row that never had one may stay without.
-    let keep = match &table.owned.owner {
-        Owner::System => owner,
-        Owner::Parent(_) => match table.owned.unowned {
-            Unowned::Stop => format!("coalesce({owner}, NEW.{column})"),
-            Unowned::System => {
-                let stop = OwnedTable { unowned: Unowned::Stop, ..table.owned.clone() };
-                let found = owner_of(plan, &stop, "NEW", Climb::ToTheSource);
-                format!("coalesce({found}, NEW.{column}, {})", system_id(plan))
-            }
-        },
-    };
-    format!("\nBEGIN\n{lock}  NEW.{column} := {keep};\n  RETURN NEW;\nEND\n")
+    format!("\nBEGIN\n{lock}  NEW.{column} := {owner};\n  RETURN NEW;\nEND\n")
 }
 
 /// The function and the trigger by which a parent's row passes a new owner down to its children in one table.
@@ -167,7 +172,7 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
     let trigger = ident(&pass_trigger(child));
     let (up, down) = (qualified(parent), qualified(child));
     let body = format!(
-        "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = NEW.{column}\n   \
+        "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = NEW.{column}\n    \
          WHERE {} AND c.{column} IS DISTINCT FROM NEW.{column};\n  RETURN NULL;\nEND\n",
         same_row(link),
         join(link, "NEW", "c"),
@@ -176,8 +181,8 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
         Statement::new(create_function(&function, &body)),
         Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
         Statement::new(format!(
-            "CREATE OR REPLACE TRIGGER {trigger}\n  AFTER UPDATE ON {up}\n  FOR EACH ROW WHEN (NEW.{column} IS DISTINCT \
-             FROM OLD.{column} AND NEW.{column} IS NOT NULL\n    AND current_setting('tenantctl.backfill', true) IS \
+            "CREATE OR REPLACE TRIGGER {trigger}\n  AFTER UPDATE ON {up}\n  FOR EACH ROW WHEN (NEW.{column} IS NOT NULL\n    \
+             AND NEW.{column} IS DISTINCT FROM OLD.{column}\n    AND current_setting('tenantctl.backfill', true) IS \
              DISTINCT FROM 'on')\n  EXECUTE FUNCTION {function}()"
         )),
         Statement::new(format!("ALTER TABLE {up} ENABLE ALWAYS TRIGGER {trigger}")),

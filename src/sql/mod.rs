@@ -9,6 +9,7 @@ mod ddl;
 pub mod facts;
 mod filler;
 mod guard;
+mod overview;
 mod probe;
 pub mod quote;
 mod script;
@@ -17,6 +18,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use overview::{TableOverview, TableScope};
 pub use probe::StepState;
 pub use script::{Backfill, MigrationScript, Script, ScriptStep, Work, render};
 

@@ -117,7 +117,8 @@ fn index_state(table: &QualifiedName, index: &Ident) -> Query {
     let index = QualifiedName { schema: table.schema.clone(), name: index.clone() };
     Query::new(format!(
         "SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'done' ELSE 'partial' END FROM pg_index AS i WHERE \
-         i.indexrelid = to_regclass({})), 'absent')",
-        regclass(&index)
+         i.indexrelid = to_regclass({}) AND i.indrelid = to_regclass({})), 'absent')",
+        regclass(&index),
+        regclass(table)
     ))
 }

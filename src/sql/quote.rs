@@ -46,10 +46,11 @@ pub fn literal(text: &str) -> String {
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
-/// A function's body between dollar quotes whose tag does not occur in it.
+/// A function's body between dollar quotes whose tag ends it nowhere but at its end.
 pub fn dollar(body: &str) -> String {
     let tags = (0..).map(|n: u32| if n == 0 { "$fill$".to_owned() } else { format!("$fill{n}$") });
-    let tag = tags.into_iter().find(|tag| !body.contains(tag.as_str())).unwrap_or_default();
+    let ends_last = |tag: &String| format!("{body}{tag}").find(tag.as_str()) == Some(body.len());
+    let tag = tags.into_iter().find(ends_last).unwrap_or_default();
     format!("{tag}{body}{tag}")
 }
 

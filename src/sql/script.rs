@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::batch::{Wanted, backfill};
+use super::overview::{TableOverview, overview};
 use super::quote::comment;
 use super::{Query, Statement, ddl, guard, probe};
 use crate::catalog::QualifiedName;
@@ -21,8 +22,10 @@ pub struct Script {
     pub format: u32,
     /// The server's major version for which it was written.
     pub major: u32,
-    /// SHA-256 over step ids, modes and texts, as `sha256:<hex>`.
+    /// SHA-256 over step ids, modes and every text that may be sent, as `sha256:<hex>`.
     pub fingerprint: String,
+    /// Every table, for people.
+    pub tables: Vec<TableOverview>,
     /// The migrations in order.
     pub migrations: Vec<MigrationScript>,
     /// What the operator should know.
@@ -120,6 +123,7 @@ pub fn render(plan: &Plan) -> Script {
         format: FORMAT,
         major: plan.major,
         fingerprint: fingerprint(&migrations),
+        tables: overview(plan),
         migrations,
         notices: plan.notices.clone(),
         blockers: plan.blockers.clone(),
@@ -157,7 +161,7 @@ fn title(plan: &Plan, op: &Op) -> String {
         Op::AddOwnerColumn(table) => format!("add {column} to {table}, with the filler for old writers"),
         Op::PassOwnerDown { parent, child } => format!("pass a new owner of {parent} down to {child}"),
         Op::Backfill(table) => format!("give every row of {table} its owner"),
-        Op::Reconcile(table) => format!("compare every owner in {table} with its parent's"),
+        Op::Reconcile(table) => format!("correct every owner in {table} that is not its parent's"),
         Op::Vacuum(table) => format!("vacuum and analyze {table}"),
         Op::Analyze(table) => format!("analyze {table}"),
         Op::BuildIndex { table, .. } => format!("build the index on {table} ({column})"),
@@ -169,7 +173,8 @@ fn title(plan: &Plan, op: &Op) -> String {
     }
 }
 
-/// SHA-256 over everything that is sent, in order; lengths keep the parts apart.
+/// SHA-256 over everything that may be sent, in order; lengths keep the parts apart. Guards, probes and repairs are in it
+/// too: a script that comes from a file must not smuggle in a statement that nobody reviewed.
 fn fingerprint(migrations: &[MigrationScript]) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
@@ -178,10 +183,17 @@ fn fingerprint(migrations: &[MigrationScript]) -> String {
     };
     for migration in migrations {
         add(&migration.file_name());
+        add(migration.guard.as_ref().map_or("", Query::text));
         for step in &migration.steps {
             add(&step.id);
             add(&format!("{:?}", step.mode));
             step.texts().for_each(&mut add);
+            add(step.probe.as_ref().map_or("", Query::text));
+            add(step.repair.as_ref().map_or("", Statement::text));
+            if let Work::Backfill(backfill) = &step.work {
+                add(backfill.extent.text());
+                add(backfill.left.as_ref().map_or("", Query::text));
+            }
         }
     }
     let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -244,7 +256,9 @@ impl ScriptStep {
             LockLevel::None => "no lock on the application's tables".to_owned(),
             lock => format!("{lock} for {}, blocks {}", self.held, lock.blocks()),
         };
-        let head = format!("{}\n{}\n", comment(&self.title), comment(&format!("{}; lock: {lock}", self.id)));
+        let mut lines = vec![self.title.clone(), self.id.clone(), format!("lock: {lock}")];
+        lines.extend(self.repair.as_ref().map(|repair| format!("after a broken attempt, first: {repair};")));
+        let head: String = lines.iter().map(|line| comment(line) + "\n").collect();
         let body: String = self.texts().map(|text| format!("{text};\n")).collect();
         match self.mode {
             TxnMode::Autocommit => format!("{head}{body}"),

@@ -1,6 +1,7 @@
 //! What the tests share: a throw-away server, fresh databases on it, and a picture of a database as text.
 
 pub mod dump;
+pub mod plan;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,0 +1,56 @@
+//! What the script says about every table of the configuration, for people; nothing of it is sent.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::QualifiedName;
+use crate::plan::{Owner, Plan, Strategy, TablePlan};
+
+/// A table and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableOverview {
+    /// The table.
+    pub name: QualifiedName,
+    /// What its rows are.
+    #[serde(flatten)]
+    pub scope: TableScope,
+}
+
+/// What a table's rows are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "scope", rename_all = "kebab-case")]
+pub enum TableScope {
+    /// Every row has an owner.
+    Tenant {
+        /// The table whose row names the owner; nothing where the System Tenant owns all.
+        parent: Option<QualifiedName>,
+        /// How existing rows are filled; nothing where all of them have their owner already.
+        strategy: Option<Strategy>,
+        /// Estimated rows, where there are statistics.
+        rows: Option<u64>,
+    },
+    /// Reference data.
+    Shared,
+    /// Not looked at.
+    Ignored,
+}
+
+/// Every table: tenant-scoped, then shared, then ignored ones, by name.
+pub(super) fn overview(plan: &Plan) -> Vec<TableOverview> {
+    let tenant =
+        plan.tables.values().map(|table| TableOverview { name: table.owned.name.clone(), scope: scope(table) });
+    let shared = plan.shared.iter().map(|name| TableOverview { name: name.clone(), scope: TableScope::Shared });
+    let ignored = plan.ignored.iter().map(|name| TableOverview { name: name.clone(), scope: TableScope::Ignored });
+    tenant.chain(shared).chain(ignored).collect()
+}
+
+fn scope(table: &TablePlan) -> TableScope {
+    let complete = table.owned.column.as_ref().is_some_and(|column| column.not_null);
+    TableScope::Tenant {
+        parent: match &table.owned.owner {
+            Owner::System => None,
+            Owner::Parent(link) => Some(link.parent.clone()),
+        },
+        strategy: (!complete).then_some(table.strategy),
+        rows: table.rows,
+    }
+}
