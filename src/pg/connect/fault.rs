@@ -90,13 +90,13 @@ impl Fault {
         Fault { failure, then }
     }
 
-    /// Tells of both attempts, encrypted and not, and leads with the one that says more: a refused login rather than
-    /// missing encryption, and of two refused logins the encrypted one, since the other often is refused for that.
+    /// Tells of both attempts, encrypted and not, and leads with the one that got further. Of two refused logins that is
+    /// the encrypted one: the other is often refused just for not being encrypted.
     pub fn and(self, after: Fault, second: Encryption) -> Self {
-        let lead_with_first = match (self.failure.code, after.failure.code) {
-            (Code::TlsFailed, _) => false,
-            (_, Code::LoginRefused) => second == Encryption::Plain,
-            _ => true,
+        let lead_with_first = match after.failure.code {
+            Code::TlsFailed => true,
+            Code::LoginRefused => self.failure.code == Code::LoginRefused && second == Encryption::Plain,
+            _ => false,
         };
         let (mut lead, other) = if lead_with_first { (self, after) } else { (after, self) };
         if lead.failure.message != other.failure.message {
