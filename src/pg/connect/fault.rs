@@ -72,7 +72,13 @@ impl Fault {
         let (failure, then) = match refusal.code() {
             // Which login is asked for may depend on the encryption: hostssl, hostnossl in pg_hba.conf.
             code if code.code().starts_with("28") => {
-                (login_refused(settings, host, refusal.message()), Then::OtherEncryption)
+                let mut failure = login_refused(settings, host, refusal.message());
+                if *code != SqlState::INVALID_PASSWORD {
+                    let advice = failure.hint.unwrap_or_default();
+                    failure.hint =
+                        Some(format!("pg_hba.conf on the server decides who may log in from where; {advice}"));
+                }
+                (failure, Then::OtherEncryption)
             }
             code if *code == SqlState::CANNOT_CONNECT_NOW => {
                 return Fault::unreachable(host, refusal.message());
