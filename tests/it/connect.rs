@@ -51,6 +51,18 @@ async fn failures_say_what_was_tried_and_what_to_do() {
             "pg_hba.conf",
         ),
         (
+            "postgresql://only_tls:wrong@localhost:{port}/postgres",
+            Code::LoginRefused,
+            "failed for user \"only_tls\"; without TLS: ",
+            "PGPASSWORD",
+        ),
+        (
+            "postgresql://only_tls@localhost:{port}/postgres?sslmode=allow&sslrootcert={other}",
+            Code::LoginRefused,
+            "no encryption; over TLS: ",
+            "pg_hba.conf",
+        ),
+        (
             "postgresql://open@localhost:{port}/missing",
             Code::ConnectionFailed,
             "\"missing\" does not exist",
@@ -103,6 +115,7 @@ async fn failures_say_what_was_tried_and_what_to_do() {
         let failure = Ask::new(&servers, url, &[]).failure().await;
         assert_eq!(failure.code, *code, "{url}: {failure}");
         assert!(failure.message.contains(message), "{url}: {failure}");
+        assert_eq!(failure.message.contains(" TLS: "), message.contains(" TLS: "), "one attempt is enough: {failure}");
         let advice = failure.hint.unwrap();
         assert!(advice.contains(hint), "{url}: {advice}");
     }

@@ -90,6 +90,7 @@ fn connection_strings_are_read_as_libpq_reads_them() {
         ("host=a user=bob user=eve", "a:5432/eve as eve"),
         ("host='' user=bob", "/sockets:5432/bob as bob"),
         ("host=a,,b port=1,,3 user=bob", "a:1,/sockets:5432,b:3/bob as bob"),
+        ("host=a,b port=7", "a:7,b:7/ann as ann"),
         ("user=bob password=", "/sockets:5432/bob as bob"),
     ] {
         world.check(Some(text), &[], description);
@@ -187,6 +188,8 @@ fn bad_input_is_refused_without_quoting_it() {
     let world = World::new();
     for (url, message) in [
         ("", "the connection URL is neither a URL nor a connection string"),
+        ("mysql://ann:s3cret@host/db?a=b", "the connection URL is neither a URL nor a connection string"),
+        ("ann:s3cret@host/db?a=b", "the connection URL has an unknown connection setting"),
         ("mysql://ann:s3cret@host/db", "the connection URL is neither a URL nor a connection string"),
         (
             "postgresql://ann:s3/cret@host/db",
@@ -216,8 +219,8 @@ fn bad_input_is_refused_without_quoting_it() {
         ("host=a password=my s3cret", "reading the connection URL: a word has no = behind it"),
         ("host=a password='s3cret", "reading the connection URL: a quoted value does not end"),
         ("= s3cret", "reading the connection URL: a word has no = behind it"),
-        ("host=a shoe=s3cret", "the connection URL has the unknown connection setting \"shoe\""),
-        ("postgresql://a/b?schema=s3cret", "the connection URL has the unknown connection setting \"schema\""),
+        ("host=a shoe=s3cret", "the connection URL has an unknown connection setting \"shoe\""),
+        ("postgresql://a/b?schema=s3cret", "the connection URL has an unknown connection setting \"schema\""),
         ("hostaddr=s3cret", "the connection setting hostaddr from the connection URL is not valid"),
         ("host=a,b hostaddr=10.0.0.1", "the connection setting hostaddr from the connection URL is not valid"),
         ("host=a,b port=1,2,3", "the connection setting port from the connection URL is not valid"),

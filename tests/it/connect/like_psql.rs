@@ -159,6 +159,26 @@ async fn a_root_certificate_at_home_is_believed_like_psql_believes_it() {
 }
 
 #[tokio::test]
+async fn a_client_certificate_at_home_is_used_unless_others_can_read_its_key() {
+    let servers = Servers::shared();
+    let [certificate, key] = ["client.crt", "client.key"].map(|file| fs::read_to_string(servers.file(file)).unwrap());
+    let prepare =
+        |ask: Ask| ask.file(".postgresql/postgresql.crt", &certificate).file(".postgresql/postgresql.key", &key);
+    let wish = "{server} user=with_certificate sslmode=require";
+    check(&servers, &[(wish, &[], Some("with_certificate postgres encrypted"))], prepare).await;
+
+    let ask = prepare(Ask::new(&servers, wish, &[]));
+    let key = ask.home.path().join(".postgresql/postgresql.key");
+    fs::set_permissions(key, Permissions::from_mode(0o644)).unwrap();
+    let failure = ask.failure().await;
+    assert_eq!(failure.code, Code::TlsFailed);
+    assert!(failure.message.contains("others may read the key"), "{failure}");
+    if let Some(psql) = servers.primary.psql() {
+        assert!(ask.psql(&psql).unwrap_err().contains("has group or world access"));
+    }
+}
+
+#[tokio::test]
 async fn a_service_fills_what_the_url_leaves_open_like_in_psql() {
     let servers = Servers::shared();
     let cases: &[Case] = &[
