@@ -14,8 +14,9 @@
 //! - `application_name` defaults to `tenantctl`. The encoding is always UTF-8; `PGCLIENTENCODING`, `PGDATESTYLE`, `PGTZ`
 //!   and `PGGEQO` are ignored. Hosts are tried in order, whatever `load_balance_hosts` says.
 //! - No GSSAPI or Kerberos, OAuth, `require_auth`, `requirepeer`, direct TLS, abstract sockets, services from LDAP.
-//! - TLS is 1.2 or 1.3. There are no revocation lists and no encrypted keys. A certificate must name its host in
-//!   `subjectAltName` (the common name does not count), and every certificate in `sslrootcert` is a trust anchor.
+//! - TLS is 1.2 or 1.3, certificates are X.509 version 3, keys are unencrypted, and there are no revocation lists (also
+//!   not `~/.postgresql/root.crl`). A certificate must name its host in `subjectAltName` (the common name does not
+//!   count), and every certificate in `sslrootcert` is a trust anchor.
 //! - With only `hostaddr`, `verify-full` compares the certificate with the address; libpq refuses.
 //!
 //! Whatever of that would weaken a promise (say, `require_auth`) is refused by name, never ignored.
@@ -112,6 +113,10 @@ impl TargetSession {
     ];
 }
 
+/// The words of `channel_binding`.
+const CHANNEL_BINDINGS: &[(&str, ChannelBinding)] =
+    &[("disable", ChannelBinding::Disable), ("prefer", ChannelBinding::Prefer), ("require", ChannelBinding::Require)];
+
 /// Where the password of a login came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PasswordSource {
@@ -148,15 +153,7 @@ impl Settings {
             },
             keepalive: keepalive(&given)?,
             target: given.choice("target_session_attrs", TargetSession::Any, TargetSession::WORDS)?,
-            channel_binding: given.choice(
-                "channel_binding",
-                ChannelBinding::Prefer,
-                &[
-                    ("disable", ChannelBinding::Disable),
-                    ("prefer", ChannelBinding::Prefer),
-                    ("require", ChannelBinding::Require),
-                ],
-            )?,
+            channel_binding: given.choice("channel_binding", ChannelBinding::Prefer, CHANNEL_BINDINGS)?,
             tls: tls(&given, env)?,
             given_password,
             passfile,

@@ -72,7 +72,13 @@ impl Fault {
         let (failure, then) = match refusal.code() {
             // Which login is asked for may depend on the encryption: hostssl, hostnossl in pg_hba.conf.
             code if code.code().starts_with("28") => {
-                (login_refused(settings, host, refusal.message()), Then::OtherEncryption)
+                let mut failure = login_refused(settings, host, refusal.message());
+                if *code != SqlState::INVALID_PASSWORD {
+                    let advice = failure.hint.unwrap_or_default();
+                    failure.hint =
+                        Some(format!("pg_hba.conf on the server decides who may log in from where; {advice}"));
+                }
+                (failure, Then::OtherEncryption)
             }
             code if *code == SqlState::CANNOT_CONNECT_NOW => {
                 return Fault::unreachable(host, refusal.message());
@@ -90,13 +96,13 @@ impl Fault {
         Fault { failure, then }
     }
 
-    /// Tells of both attempts, encrypted and not, and leads with the one that says more: a refused login rather than
-    /// missing encryption, and of two refused logins the encrypted one, since the other often is refused for that.
+    /// Tells of both attempts, encrypted and not, and leads with the one that got further. Of two refused logins that is
+    /// the encrypted one: the other is often refused just for not being encrypted.
     pub fn and(self, after: Fault, second: Encryption) -> Self {
-        let lead_with_first = match (self.failure.code, after.failure.code) {
-            (Code::TlsFailed, _) => false,
-            (_, Code::LoginRefused) => second == Encryption::Plain,
-            _ => true,
+        let lead_with_first = match after.failure.code {
+            Code::TlsFailed => true,
+            Code::LoginRefused => self.failure.code == Code::LoginRefused && second == Encryption::Plain,
+            _ => false,
         };
         let (mut lead, other) = if lead_with_first { (self, after) } else { (after, self) };
         if lead.failure.message != other.failure.message {

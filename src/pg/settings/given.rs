@@ -85,10 +85,7 @@ impl Given {
     fn fill(&mut self, pairs: Vec<(String, String)>, origin: &str) -> Result<(), Failure> {
         let mut layer = BTreeMap::new();
         for (key, text) in pairs {
-            let keyword = keyword::find(&key).ok_or_else(|| {
-                Failure::new(Code::ConfigInvalid, format!("{origin} has the unknown connection setting \"{key}\""))
-                    .hint("only libpq's keywords are known; a parameter meant for another driver has to be left out")
-            })?;
+            let keyword = keyword::find(&key).ok_or_else(|| unknown(&key, origin))?;
             layer.insert(keyword.name, Value { text, origin: origin.to_owned() });
         }
         for (name, value) in layer {
@@ -119,11 +116,19 @@ impl Given {
     }
 }
 
+/// Names an unknown keyword, unless it is more than a word: a whole URL with its password may end up as a key.
+fn unknown(key: &str, origin: &str) -> Failure {
+    let a_word = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let name = if a_word { format!(" \"{key}\"") } else { String::new() };
+    Failure::new(Code::ConfigInvalid, format!("{origin} has an unknown connection setting{name}"))
+        .hint("only libpq's keywords are known; a parameter meant for another driver has to be left out")
+}
+
 /// Reads a URL or a connection string.
 fn parse(text: &str, origin: &str) -> Result<Vec<(String, String)>, Failure> {
     match url::strip_scheme(text) {
         Some(rest) => url::parse(rest, origin),
-        None if text.contains('=') => conninfo::parse(text, origin),
+        None if text.split_once('=').is_some_and(|(key, _)| !key.contains("://")) => conninfo::parse(text, origin),
         None => Err(Failure::new(Code::ConfigInvalid, format!("{origin} is neither a URL nor a connection string"))
             .hint("write postgresql://user@host:port/dbname or host=... dbname=... user=...")),
     }

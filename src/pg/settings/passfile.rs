@@ -106,3 +106,38 @@ fn split(line: &str) -> impl Iterator<Item = (&str, String)> {
         Some((field, text))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(lines: &str, host: &str) -> Option<String> {
+        let file = PassFile { path: None, lines: lines.lines().map(Secret::new).collect() };
+        let login = Login { host, port: 5432, database: "shop", user: "ann" };
+        file.password(&login).map(|secret| secret.reveal().to_owned())
+    }
+
+    #[test]
+    fn the_first_line_that_fits_in_every_field_decides() {
+        assert_eq!(
+            found("a:5432:shop:bob:1\na:5433:shop:ann:2\na:5432:shop:ann:3\n*:*:*:*:4", "a").as_deref(),
+            Some("3")
+        );
+        assert_eq!(found("a:5432:shop:bob:1\n*:*:*:*:4", "b").as_deref(), Some("4"));
+        assert_eq!(found("a:5432:shop:ann:1", "b"), None);
+    }
+
+    #[test]
+    fn escapes_are_resolved_and_an_escaped_star_is_no_wildcard() {
+        assert_eq!(found(r"\:\:1:5432:shop:ann:p\:a\\s:ignored", "::1").as_deref(), Some(r"p:a\s"));
+        assert_eq!(found(r"\*:5432:shop:ann:1", "a"), None);
+        assert_eq!(found(r"\*:5432:shop:ann:1", "*").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_line_without_all_fields_or_with_an_empty_password_gives_none() {
+        for line in ["", "*", "*:*:*:*", "*:*:*:*:", ":::::"] {
+            assert_eq!(found(line, "a"), None, "{line}");
+        }
+    }
+}

@@ -90,3 +90,46 @@ fn is_about_dates(error: &Error) -> bool {
         Error::InvalidCertificate(Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
     )
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+    use rustls::crypto::ring;
+
+    use super::*;
+
+    /// What `openssl req -x509` makes: self-signed, and an authority.
+    fn self_signed(last_year: i32) -> CertificateDer<'static> {
+        let mut parameters = CertificateParams::new(vec!["db.example".to_owned()]).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.not_after = date_time_ymd(last_year, 12, 31);
+        parameters.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    fn verify(listed: &CertificateDer<'static>, shown: &CertificateDer<'static>, name: &str) -> Result<(), Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(listed.clone()).unwrap();
+        let trust = Trust::Host(Authorities { roots, certificates: vec![listed.clone()] });
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        Verifier { trust, algorithms }.verify_server_cert(shown, &[], &name, &[], UnixTime::now()).map(drop)
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_trusted_only_where_it_is_listed_itself() {
+        let certificate = self_signed(4095);
+        verify(&certificate, &certificate, "db.example").unwrap();
+        assert!(verify(&self_signed(4095), &certificate, "db.example").is_err());
+    }
+
+    #[test]
+    fn a_listed_certificate_still_has_to_name_the_host_and_be_in_date() {
+        let certificate = self_signed(4095);
+        let misnamed = verify(&certificate, &certificate, "other.example").unwrap_err();
+        assert!(matches!(misnamed, Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })));
+        let expired = self_signed(2001);
+        let error = verify(&expired, &expired, "db.example").unwrap_err();
+        assert!(matches!(error, Error::InvalidCertificate(CertificateError::ExpiredContext { .. })), "{error}");
+    }
+}

@@ -1,7 +1,9 @@
 //! What the tests share: a throw-away server, fresh databases on it, and a picture of a database as text.
 
+pub mod ask;
 pub mod dump;
 pub mod plan;
+pub mod tls_server;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
