@@ -9,4 +9,6 @@ pub mod event;
 pub mod execute;
 pub mod pg;
 pub mod plan;
+pub mod report;
 pub mod sql;
+pub mod ui;

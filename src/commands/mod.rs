@@ -1,4 +1,134 @@
 //! One file a subcommand: its arguments, and the wiring.
 
 pub mod conversion;
+mod demo;
+mod migrate;
+mod plan;
 pub mod planning;
+mod signals;
+mod status;
+mod verify;
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config};
+use crate::error::{Code, Exit, Failure};
+use crate::pg::settings::{Environment, Settings};
+use crate::pg::{Access, Session};
+use crate::report::failure::Errors;
+use crate::ui::{LogFormat, Ui};
+
+/// Makes a live, single-customer PostgreSQL database serve many customers, without downtime
+///
+/// Start with `tenantctl demo`, which shows the whole way on a throw-away server. On your own database, describe its
+/// tables in tenantctl.toml, look at `tenantctl plan --dry-run`, run `tenantctl migrate`, and let CI run
+/// `tenantctl verify`.
+#[derive(Debug, Parser)]
+#[command(name = "tenantctl", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = "tenantctl.toml")]
+    config: PathBuf,
+    /// Where to connect: a URL or key=value; else DATABASE_URL, the file's connection.url, PG* and ~/.pgpass, as psql does
+    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// Say only what went wrong
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// How progress is told on standard error
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show every phase, migration and step with its SQL and its lock; nothing is written
+    Plan(plan::Args),
+    /// Convert the database, or go on where an earlier run stopped
+    Migrate(migrate::Args),
+    /// Show what is done, what is running, and how to go on
+    Status(status::Args),
+    /// Prove that every row has its right owner and that the database enforces it
+    Verify(verify::Args),
+    /// Convert a throw-away database while an application writes to it, and show what happened
+    Demo(demo::Args),
+}
+
+impl Cli {
+    /// How failures are told: as JSON where the command's result is JSON too.
+    pub fn errors(&self) -> Errors {
+        let json = match &self.command {
+            Command::Plan(args) => args.is_json(),
+            Command::Migrate(args) => args.is_json(),
+            Command::Status(args) => args.is_json(),
+            Command::Verify(args) => args.is_json(),
+            Command::Demo(_) => false,
+        };
+        if json { Errors::Json } else { Errors::Text }
+    }
+
+    /// The terminal as the arguments want it.
+    pub fn ui(&self) -> Ui {
+        Ui::new(self.global.quiet, self.global.log_format)
+    }
+
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What stopped it; a [`Failure`] is somewhere in the chain, unless standard output broke.
+    pub async fn run(self, ui: &Ui) -> anyhow::Result<Exit> {
+        let context = Context { global: self.global, ui };
+        match self.command {
+            Command::Plan(args) => plan::run(args, &context).await,
+            Command::Migrate(args) => migrate::run(args, &context).await,
+            Command::Status(args) => status::run(args, &context).await,
+            Command::Verify(args) => verify::run(args, &context).await,
+            Command::Demo(args) => demo::run(args, &context).await,
+        }
+    }
+}
+
+/// What every command gets: the global arguments and the terminal.
+struct Context<'a> {
+    global: Global,
+    ui: &'a Ui,
+}
+
+impl Context<'_> {
+    /// The configuration file.
+    fn config(&self) -> Result<Config, Failure> {
+        let path = self.global.config.display().to_string();
+        let text = fs::read_to_string(&self.global.config).map_err(|error| {
+            Failure::new(Code::FileFailed, format!("reading the configuration {path}: {error}"))
+                .hint("copy tenantctl.toml.example, or name another file with --config")
+        })?;
+        config::parse(&text, &path)
+    }
+
+    /// Where to connect; the file's URL stands behind the command line's and the environment's.
+    fn settings(&self, in_file: Option<&str>) -> Result<Settings, Failure> {
+        let environment = Environment::from_process();
+        let in_environment = environment.get("DATABASE_URL").is_some_and(|url| !url.is_empty());
+        let url = self.global.database_url.as_deref().or(if in_environment { None } else { in_file });
+        let settings = Settings::resolve(url, &environment)?;
+        settings.warnings().iter().for_each(|warning| self.ui.warn(warning));
+        Ok(settings)
+    }
+
+    /// A session that reads.
+    async fn reader(&self, config: &Config) -> Result<Session, Failure> {
+        let settings = self.settings(config.database_url.as_deref())?;
+        Session::open(&settings.with_application_name("tenantctl"), Access::Read).await
+    }
+}

@@ -22,6 +22,8 @@ pub enum Access {
     Read,
     /// It may write.
     Write,
+    /// As an application connects: the role's and the database's own settings.
+    Application,
 }
 
 /// One connection, ready for work.
@@ -46,23 +48,28 @@ impl Session {
     pub async fn open(settings: &Settings, access: Access) -> Result<Session, Failure> {
         let opened = connect::open(settings).await?;
         let mut session = Session { opened, pid: 0 };
-        if access == Access::Write {
-            session.refuse_read_only(settings).await?;
-        }
+        let row = session.one(&Query::backend_pid(), &[]).await?;
+        session.pid = super::get(&row, 0)?;
         let read_only = match access {
             Access::Read => "on",
-            Access::Write => "off",
+            Access::Write => {
+                session.refuse_read_only(settings).await?;
+                "off"
+            }
+            Access::Application => return Ok(session),
         };
+        session.set_up(read_only).await?;
+        Ok(session)
+    }
+
+    async fn set_up(&self, read_only: &str) -> Result<(), Failure> {
         // The role may set this only as a superuser or by grant; where it may not, it cannot inherit another value either.
-        let settings_text = match session.may_set_replication_role().await? {
+        let settings = match self.may_set_replication_role().await? {
             true => SETTINGS.to_owned(),
             false => SETTINGS.replace("SET session_replication_role = origin; ", ""),
         };
-        let text = format!("{settings_text}; SET default_transaction_read_only = {read_only}");
-        session.simple(&text).await.map_err(|refusal| refusal.failure("setting up the session"))?;
-        let row = session.one(&Query::backend_pid(), &[]).await?;
-        session.pid = super::get(&row, 0)?;
-        Ok(session)
+        let text = format!("{settings}; SET default_transaction_read_only = {read_only}");
+        self.simple(&text).await.map_err(|refusal| refusal.failure("setting up the session"))
     }
 
     async fn may_set_replication_role(&self) -> Result<bool, Failure> {

@@ -25,9 +25,11 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         // The trigger that passes owners down leaves the backfill's own updates alone.
         Statement::new("SET LOCAL tenantctl.backfill = 'on'"),
     ];
-    if table.skip_triggers {
-        settings.push(Statement::new("SET LOCAL session_replication_role = replica"));
-    }
+    settings.push(Statement::new(match table.skip_triggers {
+        true => "SET LOCAL session_replication_role = replica",
+        // The application's triggers will fire, and may rely on the role's own path.
+        false => "SET LOCAL search_path TO DEFAULT",
+    }));
     let left = match wanted {
         Wanted::Unfilled => Some(Query::new(format!("SELECT count(*) FROM {name} WHERE {column} IS NULL"))),
         Wanted::Stale => None,

@@ -163,6 +163,9 @@ fn fill_body(plan: &Plan, table: &TablePlan) -> String {
 }
 
 /// The function and the trigger by which a parent's row passes a new owner down to its children in one table.
+///
+/// Its update fires the application's own triggers on the children, which may rely on the session's search path: so the
+/// function leaves that alone, and names its operators with their schema instead.
 pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedName) -> Vec<Statement> {
     let Some(Owner::Parent(link)) = plan.tables.get(child).map(|table| &table.owned.owner) else {
         return Vec::new();
@@ -171,14 +174,18 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
     let function = function("pass", child);
     let trigger = ident(&pass_trigger(child));
     let (up, down) = (qualified(parent), qualified(child));
+    let same_row = pairs("p", &link.parent_columns, "NEW", &link.parent_columns);
+    let children = pairs("c", &link.columns, "NEW", &link.parent_columns);
     let body = format!(
-        "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = NEW.{column}\n    \
-         WHERE {} AND c.{column} IS DISTINCT FROM NEW.{column};\n  RETURN NULL;\nEND\n",
-        same_row(link),
-        join(link, "NEW", "c"),
+        "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {same_row} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = \
+         NEW.{column}\n    WHERE {children} AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR c.{column} IS \
+         NULL);\n  RETURN NULL;\nEND\n"
     );
     vec![
-        Statement::new(create_function(&function, &body)),
+        Statement::new(format!(
+            "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger\n  LANGUAGE plpgsql SECURITY DEFINER\n  AS {}",
+            dollar(&body)
+        )),
         Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
         Statement::new(format!(
             "CREATE OR REPLACE TRIGGER {trigger}\n  AFTER UPDATE ON {up}\n  FOR EACH ROW WHEN (NEW.{column} IS NOT NULL\n    \
@@ -189,7 +196,9 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
     ]
 }
 
-fn same_row(link: &Link) -> String {
-    let equal = |column: &Ident| format!("p.{0} = NEW.{0}", ident(column));
-    link.parent_columns.iter().map(equal).collect::<Vec<_>>().join(" AND ")
+fn pairs(left: &str, left_columns: &[Ident], right: &str, right_columns: &[Ident]) -> String {
+    let equal = |(one, other): (&Ident, &Ident)| {
+        format!("{left}.{} OPERATOR(pg_catalog.=) {right}.{}", ident(one), ident(other))
+    };
+    left_columns.iter().zip(right_columns).map(equal).collect::<Vec<_>>().join(" AND ")
 }

@@ -1,0 +1,124 @@
+//! `tenantctl migrate`: convert the database, or go on.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use super::conversion::{Conversion, Order};
+use super::{Context, signals};
+use crate::error::{Code, Exit, Failure};
+use crate::event::Start;
+use crate::execute::{Done, Interrupt, Target};
+use crate::plan::Phase;
+use crate::report::Shape;
+use crate::report::outcome::{self, Outcome, State};
+use crate::report::plan as plan_report;
+use crate::sql::Script;
+use crate::ui::Answer;
+
+/// Convert the database, or go on where an earlier run stopped
+///
+/// The conversion is planned, shown in short and, on a terminal, asked about. A run that was interrupted goes on with its
+/// stored plan. Running it again on a converted database does nothing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Stop after this version
+    #[arg(long, value_name = "VERSION", conflicts_with = "through")]
+    to: Option<i32>,
+    /// Stop after this phase: prepare, expand, backfill or enforce
+    #[arg(long, value_name = "PHASE")]
+    through: Option<Phase>,
+    /// Run only the plan in this file, written by `plan --format json`
+    #[arg(long, value_name = "FILE", conflicts_with = "expect")]
+    plan: Option<PathBuf>,
+    /// Run only the plan with this fingerprint
+    #[arg(long, value_name = "FINGERPRINT")]
+    expect: Option<String>,
+    /// Give an unfinished run up and plan what is left anew
+    #[arg(long)]
+    replan: bool,
+    /// How the outcome is told
+    #[arg(long, value_enum, default_value = "text")]
+    format: Shape,
+}
+
+impl Args {
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Shape::Json
+    }
+
+    fn target(&self) -> Target {
+        match (self.to, self.through) {
+            (Some(version), _) => Target::Version(version),
+            (None, Some(phase)) => Target::Phase(phase),
+            (None, None) => Target::End,
+        }
+    }
+
+    fn order(&self) -> Result<Order, Failure> {
+        let expect = match (&self.plan, &self.expect) {
+            (Some(path), _) => {
+                let shown = path.display();
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Failure::new(Code::FileFailed, format!("reading the plan {shown}: {error}"))
+                        .hint("write one with `tenantctl plan --format json > plan.json`")
+                })?;
+                Some(Script::from_json(&text)?.fingerprint)
+            }
+            (None, expect) => expect.clone(),
+        };
+        Ok(Order { expect, replan: self.replan })
+    }
+}
+
+pub(super) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<Exit> {
+    let config = context.config()?;
+    let order = args.order()?;
+    let settings = context.settings(config.database_url.as_deref())?;
+    let conversion = Conversion::open(&settings, &config, &order).await?;
+    let script = conversion.script().clone();
+    let began = Instant::now();
+    let outcome = |state, done: Done| Outcome::new(&script, state, done, began.elapsed());
+    if conversion.is_nothing() {
+        write(&args, &outcome(State::NothingToDo, Done::default()))?;
+        return Ok(Exit::Done);
+    }
+    ask(&args, context, &conversion, &settings.describe())?;
+    let (stopper, interrupt) = Interrupt::channel();
+    signals::listen(stopper, context.ui.clone()).context("listening for signals")?;
+    let done = conversion.run(context.ui, interrupt, args.target(), order.replan).await?;
+    let state = if done.finished { State::Finished } else { State::TargetReached };
+    write(&args, &outcome(state, done))?;
+    Ok(Exit::Done)
+}
+
+/// Shows in short what will be done, and asks whether it should.
+fn ask(args: &Args, context: &Context<'_>, conversion: &Conversion, place: &str) -> anyhow::Result<()> {
+    if args.yes {
+        return Ok(());
+    }
+    let mut summary = Vec::new();
+    plan_report::summary(conversion.script(), &mut summary)?;
+    context.ui.note(String::from_utf8_lossy(&summary).trim_end());
+    let question = match conversion.start() {
+        Start::Fresh => format!("Convert {place}?"),
+        Start::Resumed => format!("Go on with the unfinished run on {place}?"),
+    };
+    match context.ui.confirm(&question)? {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(Failure::new(Code::Declined, "nothing was done: the answer was no").into()),
+        Answer::NobodyThere => Err(Failure::new(Code::UsageInvalid, "nobody is there to ask: this is not a terminal")
+            .hint("add --yes, best with --expect FINGERPRINT of the plan that was reviewed")
+            .into()),
+    }
+}
+
+fn write(args: &Args, outcome: &Outcome) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    outcome::write(outcome, args.format, &mut out).and_then(|()| out.flush()).context("writing the outcome")
+}

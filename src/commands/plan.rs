@@ -1,0 +1,55 @@
+//! `tenantctl plan`: what would be done, with its SQL and its locks.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+
+use super::{Context, planning};
+use crate::error::Exit;
+use crate::execute::bookkeeping::presence;
+use crate::execute::status;
+use crate::report::plan::{self as report, Format};
+
+/// Show every phase, migration and step with its SQL and its lock; nothing is written
+///
+/// Needs only the right to read. Exit code 1 where something must be mended before `migrate` can run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Say aloud that nothing is written (a plan never writes)
+    #[arg(long)]
+    dry_run: bool,
+    /// As a report, as JSON for `migrate --plan`, or as the SQL that will be sent
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Leave the SQL out of the report
+    #[arg(long)]
+    brief: bool,
+}
+
+impl Args {
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+}
+
+pub(super) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<Exit> {
+    let config = context.config()?;
+    let session = context.reader(&config).await?;
+    let planned = planning::plan(&session, &config).await?;
+    if presence(&session).await?.runs
+        && let Some(run) = status::read(&session).await?.run.filter(status::RunStatus::is_open)
+    {
+        context.ui.note(&format!(
+            "run {} is unfinished: `migrate` goes on with its stored plan; this is what `migrate --replan` would do instead",
+            run.id
+        ));
+    }
+    let mut out = std::io::stdout().lock();
+    report::write(&planned.script, args.format, report::Sql::from_brief(args.brief), &mut out)
+        .and_then(|()| out.flush())
+        .context("writing the plan")?;
+    if args.dry_run && args.format == Format::Text {
+        context.ui.note("nothing was written");
+    }
+    Ok(if planned.script.blockers.is_empty() { Exit::Done } else { Exit::Findings })
+}

@@ -1,0 +1,34 @@
+//! `tenantctl status`: what is done, what is running, and how to go on.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+
+use super::Context;
+use crate::error::Exit;
+use crate::execute::status;
+use crate::report::Shape;
+use crate::report::status as report;
+
+/// Show what is done, what is running, and how to go on
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// How it is told
+    #[arg(long, value_enum, default_value = "text")]
+    format: Shape,
+}
+
+impl Args {
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Shape::Json
+    }
+}
+
+pub(super) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<Exit> {
+    let config = context.config()?;
+    let session = context.reader(&config).await?;
+    let status = status::read(&session).await?;
+    let mut out = std::io::stdout().lock();
+    report::write(&status, args.format, &mut out).and_then(|()| out.flush()).context("writing the status")?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,1 @@
+//! `tenantctl verify`: prove that every row has its right owner and that the database enforces it.
