@@ -83,6 +83,8 @@ codes! {
     VersionUnsupported = "version-unsupported", Stopped, No;
     /// The role may not do what is needed.
     RightsMissing = "rights-missing", Stopped, No;
+    /// A transaction pooler stands between us and the server.
+    PoolerBetween = "pooler-between", Stopped, No;
     /// The server does not accept writes.
     ServerReadOnly = "server-read-only", Stopped, No;
     /// Another run of tenantctl works on this database.

@@ -1,4 +1,41 @@
-//! tenantctl makes a live, single-customer PostgreSQL database serve many customers.
+//! tenantctl makes a live, single-customer PostgreSQL database serve many customers, without downtime.
+//!
+//! # Bird's eye
+//!
+//! ```text
+//! config + catalog -> plan -> script -> execute -> checks -> report
+//!   toml    pg reads   pure    pure      pg writes   pg reads   text|json|sql
+//! ```
+//!
+//! One direction, no circles. The plan decides *what* is done and holds no SQL; `sql` alone says *how*; `execute` sends
+//! nothing that `sql` did not write. So what `tenantctl plan` shows and what `tenantctl migrate` sends is one value, the
+//! [`sql::Script`], and its fingerprint says whether it is still the one that was reviewed.
+//!
+//! # Map, from the bottom up
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`error`] | failures with a stable code, and the exit statuses |
+//! | [`catalog`] | what the database *is*: plain values |
+//! | [`config`] | what the operator decided: `tenantctl.toml` |
+//! | [`plan`] | what we *will* do: phases, migrations, steps, locks; one file a phase |
+//! | [`event`] | what happens during a run; the core's only way to speak |
+//! | [`sql`] | how it is *said*: quoting, DDL, filler triggers, batches, probes; the only home of conversion SQL |
+//! | [`verify`] | what to ask a converted database, and how to judge the answers |
+//! | [`pg`] | the door to the server; the only folder that names `tokio_postgres` |
+//! | [`execute`] | every loop that talks to the server: run, step, backfill, checks |
+//! | [`report`] | plans, findings, outcomes as text or JSON |
+//! | [`ui`] | the terminal: progress, questions, failures |
+//! | [`embedded`] | a throw-away PostgreSQL for the demo and for tests |
+//! | [`commands`] | one file a subcommand |
+//!
+//! # Invariants
+//!
+//! - Catalog, plan, sql and verify do no I/O: equal inputs give equal plans, texts and findings.
+//! - A [`sql::Statement`] can be made only in `sql`. What is not one is not sent (session settings aside).
+//! - Truth comes from the server: every step has a probe, asked before it runs and when a run is resumed.
+//! - A batch and its checkpoint are one transaction; a lost batch loses its checkpoint too.
+//! - No password and no value of a row is in any message.
 
 pub mod catalog;
 pub mod commands;
@@ -12,3 +49,30 @@ pub mod plan;
 pub mod report;
 pub mod sql;
 pub mod ui;
+pub mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::Cli;
+use error::{Exit, Failure};
+
+/// The program: reads the arguments, runs the command, tells how it went.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let (ui, errors) = (cli.ui(), cli.errors());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::new(error::Code::FileFailed, format!("starting: {error}"));
+            report::failure::tell(&failure.into(), errors, &ui);
+            return ExitCode::from(Exit::Usage as u8);
+        }
+    };
+    let exit = match runtime.block_on(cli.run(&ui)) {
+        Ok(exit) => exit,
+        Err(error) => report::failure::tell(&error, errors, &ui),
+    };
+    ExitCode::from(exit as u8)
+}

@@ -1,2 +1,7 @@
-//! The program: see the library.
-fn main() {}
+//! The program; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tenantctl::run()
+}

@@ -50,7 +50,10 @@ impl Conversion {
             false => None,
         };
         let work = match unfinished {
-            Some(run) => Work::Resume(run),
+            Some(run) => {
+                refuse_elsewhere(&run, &worker).await?;
+                Work::Resume(run)
+            }
             None => {
                 let planned = planning::plan(&worker, config).await?;
                 refuse_blocked(&planned.script)?;
@@ -128,6 +131,17 @@ impl Conversion {
         let tools = Tools { worker: self.worker, watch: &self.watch, observer, interrupt };
         execute::run(tools, stored, start, target).await
     }
+}
+
+/// A run that was begun on another cluster knows other files and positions.
+async fn refuse_elsewhere(run: &StoredRun, worker: &Session) -> Result<(), Failure> {
+    let here = worker.catalog(&[]).await?.server.system_identifier;
+    if here.is_empty() || run.system_identifier.is_empty() || here == run.system_identifier {
+        return Ok(());
+    }
+    let what = format!("run {} was begun on another cluster, of which this database is a copy", run.id);
+    Err(Failure::new(Code::SchemaDrifted, what)
+        .hint("run `tenantctl migrate --replan`: it keeps what is done and plans the rest anew"))
 }
 
 fn refuse_blocked(script: &Script) -> Result<(), Failure> {

@@ -26,6 +26,7 @@ impl Driver<'_> {
         history: Option<&Statement>,
     ) -> Result<(), Failure> {
         let started = Instant::now();
+        self.worker.is_same_backend().await?;
         let state = self.state(step).await?;
         if state == StepState::Done {
             self.observer.observe(&Event::StepSkipped { id: step.id.clone() });

@@ -30,6 +30,7 @@ pub enum Access {
 pub struct Session {
     opened: Opened,
     pid: i32,
+    major: i32,
 }
 
 /// What every session of ours starts with. Nothing is left to the role's or the database's settings; `row_security = off`
@@ -47,9 +48,9 @@ impl Session {
     /// What [`connect::open`] says, and [`Code::ServerReadOnly`] for [`Access::Write`] on a server that takes no writes.
     pub async fn open(settings: &Settings, access: Access) -> Result<Session, Failure> {
         let opened = connect::open(settings).await?;
-        let mut session = Session { opened, pid: 0 };
-        let row = session.one(&Query::backend_pid(), &[]).await?;
-        session.pid = super::get(&row, 0)?;
+        let mut session = Session { opened, pid: 0, major: 0 };
+        let row = session.one(&Query::backend(), &[]).await?;
+        (session.pid, session.major) = (super::get(&row, 0)?, super::get(&row, 1)?);
         let read_only = match access {
             Access::Read => "on",
             Access::Write => {
@@ -59,7 +60,22 @@ impl Session {
             Access::Application => return Ok(session),
         };
         session.set_up(read_only).await?;
+        session.is_same_backend().await?;
         Ok(session)
+    }
+
+    /// Fails where another backend answers than at the beginning: a pooler gave this one to somebody else, and with it
+    /// the session's settings and locks.
+    ///
+    /// # Errors
+    /// [`Code::PoolerBetween`].
+    pub async fn is_same_backend(&self) -> Result<(), Failure> {
+        let now: i32 = super::get(&self.one(&Query::backend(), &[]).await?, 0)?;
+        if now == self.pid {
+            return Ok(());
+        }
+        Err(Failure::new(Code::PoolerBetween, "the server's process changed in the middle of the session")
+            .hint("connect to PostgreSQL itself, or to a pooler in session mode; a transaction pooler loses locks and settings"))
     }
 
     async fn set_up(&self, read_only: &str) -> Result<(), Failure> {
@@ -176,7 +192,7 @@ impl Session {
         limits: &Limits,
         statements: impl IntoIterator<Item = &Statement>,
     ) -> Result<(), Refusal> {
-        let mut text = format!("BEGIN; {}", limits.text());
+        let mut text = format!("BEGIN; {}", limits.text(self.major));
         for statement in statements {
             text.push_str(statement.text());
             text.push_str(";\n");
@@ -194,9 +210,10 @@ impl Session {
     /// # Errors
     /// The refusal.
     pub async fn begin(&mut self, limits: &Limits, settings: &[Statement]) -> Result<Transaction<'_>, Refusal> {
+        let major = self.major;
         let inner = self.opened.client.transaction().await.map_err(Refusal::new)?;
         let text: String = settings.iter().map(|statement| format!("{statement};")).collect();
-        inner.batch_execute(&(limits.text() + &text)).await.map_err(Refusal::new)?;
+        inner.batch_execute(&(limits.text(major) + &text)).await.map_err(Refusal::new)?;
         Ok(Transaction { inner })
     }
 
@@ -268,8 +285,10 @@ impl Limits {
         Limits { lock: locks.timeout, statement: Duration::ZERO }
     }
 
-    fn text(&self) -> String {
+    /// `statement_timeout` counts anew for every statement; from 17 on `transaction_timeout` bounds them all.
+    fn text(&self, major: i32) -> String {
         let (lock, statement) = (self.lock.as_millis(), self.statement.as_millis());
-        format!("SET LOCAL lock_timeout = '{lock}ms'; SET LOCAL statement_timeout = '{statement}ms';\n")
+        let whole = if major >= 17 { format!("SET LOCAL transaction_timeout = '{statement}ms'; ") } else { String::new() };
+        format!("SET LOCAL lock_timeout = '{lock}ms'; SET LOCAL statement_timeout = '{statement}ms'; {whole}\n")
     }
 }

@@ -38,6 +38,10 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
                 .to_owned(),
         });
     }
+    if catalog.tables.values().any(|table| !table.publications.is_empty()) {
+        let text = "a publication FOR ALL TABLES sends out the schema tenantctl too; all its tables have primary keys";
+        notices.push(Notice { table: None, text: text.to_owned() });
+    }
     for table in plan.tables.values() {
         if let Some(now) = catalog.tables.get(&table.owned.name) {
             let about = |text: String| Notice { table: Some(table.owned.name.clone()), text };

@@ -178,9 +178,9 @@ pub fn checkpoints(run: i64) -> Query {
 }
 
 impl Query {
-    /// The session's own backend.
-    pub(crate) fn backend_pid() -> Query {
-        Query::new("SELECT pg_backend_pid()")
+    /// The session's own backend, and the server's major version.
+    pub(crate) fn backend() -> Query {
+        Query::new("SELECT pg_backend_pid(), current_setting('server_version_num')::integer / 10000")
     }
 
     /// Whether the role may set `session_replication_role`.
