@@ -5,4 +5,5 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod plan;
+pub mod report;
 pub mod sql;

@@ -1,5 +1,6 @@
 //! Everything that needs the library from outside; the modules mirror `src`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod report;
 mod sql;
 mod support;
