@@ -7,3 +7,4 @@ pub mod event;
 pub mod plan;
 pub mod report;
 pub mod sql;
+pub mod ui;

@@ -4,3 +4,4 @@
 mod report;
 mod sql;
 mod support;
+mod ui;
