@@ -23,6 +23,22 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// All of them.
+    pub const ALL: [Exit; 5] = [Exit::Done, Exit::Findings, Exit::Usage, Exit::Stopped, Exit::Interrupted];
+
+    /// What it tells, as a sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Done => "Everything asked for is done.",
+            Exit::Findings => "We looked and found something: findings, blockers of a plan, or the operator said no.",
+            Exit::Usage => "The command line or the configuration is wrong; nothing was touched.",
+            Exit::Stopped => "The server stopped us: connection, rights, version, a lock, a statement.",
+            Exit::Interrupted => "Interrupted by a signal; `migrate` goes on from here when it is run again.",
+        }
+    }
+}
+
 /// Whether running the same command again continues the work, or something has to change first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resumable {
@@ -33,10 +49,10 @@ pub enum Resumable {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $exit:ident, $resumable:ident;)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $text:literal, $exit:ident, $resumable:ident;)*) => {
         /// The stable name of a kind of failure.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Code { $($(#[$doc])* $name,)* }
+        pub enum Code { $(#[doc = $doc] $name,)* }
 
         impl Code {
             /// Every code, in the order of the documentation.
@@ -45,6 +61,11 @@ macro_rules! codes {
             /// The code as it is printed: kebab-case, never reused.
             pub fn as_str(self) -> &'static str {
                 match self { $(Code::$name => $text,)* }
+            }
+
+            /// What it tells, as a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Code::$name => $doc.trim_ascii(),)* }
             }
 
             /// The exit status that this kind of failure leads to.

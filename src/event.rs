@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::plan::{LockLevel, Phase};
 
@@ -32,6 +32,7 @@ pub struct LockHolder {
     /// Its state, for example `idle in transaction`.
     pub state: String,
     /// How long its transaction has been open.
+    #[serde(rename = "open_for_seconds", serialize_with = "seconds")]
     pub open_for: Duration,
 }
 
@@ -94,6 +95,7 @@ pub enum Event {
         /// Who held the lock.
         holders: Vec<LockHolder>,
         /// The rest before the next attempt.
+        #[serde(rename = "rest_seconds", serialize_with = "seconds")]
         rest: Duration,
     },
     /// A statement without a time limit waits for older transactions.
@@ -101,6 +103,7 @@ pub enum Event {
         /// The step's id.
         id: String,
         /// For how long.
+        #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
         elapsed: Duration,
         /// Whom it waits for.
         holders: Vec<LockHolder>,
@@ -122,6 +125,7 @@ pub enum Event {
         /// The heap's end.
         blocks: u64,
         /// How long the batch took.
+        #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
         elapsed: Duration,
     },
     /// A step is done.
@@ -129,6 +133,7 @@ pub enum Event {
         /// Its id.
         id: String,
         /// How long it took.
+        #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
         elapsed: Duration,
     },
     /// A migration is done and in the history.
@@ -145,4 +150,9 @@ pub enum Event {
         /// Migrations applied by this process.
         migrations: usize,
     },
+}
+
+/// A time in JSON: seconds as a number, to the millisecond. The field's name says so: `elapsed_seconds`.
+pub(crate) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((time.as_secs_f64() * 1e3).round() / 1e3)
 }

@@ -49,30 +49,19 @@ pub mod plan;
 pub mod report;
 pub mod sql;
 pub mod ui;
-pub mod verify;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use commands::Cli;
-use error::{Exit, Failure};
 
 /// The program: reads the arguments, runs the command, tells how it went.
-pub fn run() -> ExitCode {
+///
+/// # Errors
+/// The asynchronous runtime could not be started.
+pub fn run() -> std::io::Result<ExitCode> {
     let cli = Cli::parse();
-    let (ui, errors) = (cli.ui(), cli.errors());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let failure = Failure::new(error::Code::FileFailed, format!("starting: {error}"));
-            report::failure::tell(&failure.into(), errors, &ui);
-            return ExitCode::from(Exit::Usage as u8);
-        }
-    };
-    let exit = match runtime.block_on(cli.run(&ui)) {
-        Ok(exit) => exit,
-        Err(error) => report::failure::tell(&error, errors, &ui),
-    };
-    ExitCode::from(exit as u8)
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    Ok(ExitCode::from(runtime.block_on(cli.run()) as u8))
 }

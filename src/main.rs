@@ -2,6 +2,6 @@
 
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+fn main() -> std::io::Result<ExitCode> {
     tenantctl::run()
 }

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::error::{Code, Failure};
 use crate::event::{Observer, Start};
 use crate::execute::bookkeeping::{self, StoredRun};
-use crate::execute::{self, Done, Interrupt, Target, Tools, Watch};
+use crate::execute::{self, Done, Interrupt, Target, Tools, Watch, status};
 use crate::pg::settings::Settings;
 use crate::pg::{Access, Session};
 use crate::plan::missing_rights;
@@ -85,6 +85,16 @@ impl Conversion {
     /// Whether everything is done already.
     pub fn is_nothing(&self) -> bool {
         self.script().migrations.is_empty()
+    }
+
+    /// How many of its migrations earlier processes applied.
+    ///
+    /// # Errors
+    /// The question failed.
+    pub async fn applied(&self) -> Result<usize, Failure> {
+        let status = status::read(&self.worker).await?;
+        let applied = |version: i32| status.applied.iter().any(|applied| applied.version == version);
+        Ok(self.script().migrations.iter().filter(|migration| applied(migration.version)).count())
     }
 
     fn refuse_unexpected(&self, order: &Order) -> Result<(), Failure> {

@@ -2,15 +2,17 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
 use super::conversion::{Conversion, Order};
+use super::tally::{Counts, Tally};
 use super::{Context, signals};
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
-use crate::execute::{Done, Interrupt, Target};
+use crate::execute::{Interrupt, Target};
 use crate::plan::Phase;
 use crate::report::Shape;
 use crate::report::outcome::{self, Outcome, State};
@@ -44,14 +46,10 @@ pub(super) struct Args {
     replan: bool,
     /// How the outcome is told
     #[arg(long, value_enum, default_value = "text")]
-    format: Shape,
+    pub(super) format: Shape,
 }
 
 impl Args {
-    pub(super) fn is_json(&self) -> bool {
-        self.format == Shape::Json
-    }
-
     fn target(&self) -> Target {
         match (self.to, self.through) {
             (Some(version), _) => Target::Version(version),
@@ -76,34 +74,54 @@ impl Args {
     }
 }
 
-pub(super) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let order = args.order()?;
     let settings = context.settings(config.database_url.as_deref())?;
     let conversion = Conversion::open(&settings, &config, &order).await?;
     let script = conversion.script().clone();
-    let began = Instant::now();
-    let outcome = |state, done: Done| Outcome::new(&script, state, done, began.elapsed());
     if conversion.is_nothing() {
-        write(&args, &outcome(State::NothingToDo, Done::default()))?;
+        write(&args, &outcome(&script, Counts::default(), Duration::ZERO, State::NothingToDo))?;
         return Ok(Exit::Done);
     }
     ask(&args, context, &conversion, &settings.describe())?;
     let (stopper, interrupt) = Interrupt::channel();
-    signals::listen(stopper, context.ui.clone()).context("listening for signals")?;
-    let done = conversion.run(context.ui, interrupt, args.target(), order.replan).await?;
-    let state = if done.finished { State::Finished } else { State::TargetReached };
-    write(&args, &outcome(state, done))?;
-    Ok(Exit::Done)
+    signals::listen(stopper, Arc::clone(&context.ui)).context("listening for signals")?;
+    let before = conversion.applied().await?;
+    let tally = Tally::new(context.ui.as_ref());
+    let began = Instant::now();
+    let done = conversion.run(&tally, interrupt, args.target(), order.replan).await;
+    let counts = tally.counts();
+    let left = script.migrations.len().saturating_sub(before + counts.applied.len());
+    let (state, exit) = match done {
+        Ok(_) => (State::Finished { left }, Exit::Done),
+        Err(failure) => {
+            let exit = failure.code.exit();
+            (State::Stopped { at: counts.at.clone(), left, failure }, exit)
+        }
+    };
+    write(&args, &outcome(&script, counts, began.elapsed(), state))?;
+    Ok(exit)
+}
+
+fn outcome(script: &Script, counts: Counts, elapsed: Duration, state: State) -> Outcome {
+    Outcome {
+        run: counts.run,
+        fingerprint: script.fingerprint.clone(),
+        applied: counts.applied,
+        rows_written: counts.rows,
+        elapsed,
+        state,
+    }
 }
 
 /// Shows in short what will be done, and asks whether it should.
-fn ask(args: &Args, context: &Context<'_>, conversion: &Conversion, place: &str) -> anyhow::Result<()> {
+fn ask(args: &Args, context: &Context, conversion: &Conversion, place: &str) -> anyhow::Result<()> {
     if args.yes {
         return Ok(());
     }
     let mut summary = Vec::new();
-    plan_report::summary(conversion.script(), &mut summary)?;
+    plan_report::overview(conversion.script(), &mut summary)?;
     context.ui.note(String::from_utf8_lossy(&summary).trim_end());
     let question = match conversion.start() {
         Start::Fresh => format!("Convert {place}?"),
@@ -112,9 +130,6 @@ fn ask(args: &Args, context: &Context<'_>, conversion: &Conversion, place: &str)
     match context.ui.confirm(&question)? {
         Answer::Yes => Ok(()),
         Answer::No => Err(Failure::new(Code::Declined, "nothing was done: the answer was no").into()),
-        Answer::NobodyThere => Err(Failure::new(Code::UsageInvalid, "nobody is there to ask: this is not a terminal")
-            .hint("add --yes, best with --expect FINGERPRINT of the plan that was reviewed")
-            .into()),
     }
 }
 

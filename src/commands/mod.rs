@@ -7,10 +7,11 @@ mod plan;
 pub mod planning;
 mod signals;
 mod status;
-mod verify;
+mod tally;
 
-use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fs, io};
 
 use clap::{Parser, Subcommand};
 
@@ -18,8 +19,8 @@ use crate::config::{self, Config};
 use crate::error::{Code, Exit, Failure};
 use crate::pg::settings::{Environment, Settings};
 use crate::pg::{Access, Session};
-use crate::report::failure::Errors;
-use crate::ui::{LogFormat, Ui};
+use crate::report::{Shape, failure};
+use crate::ui::{LogFormat, Ui, Verbosity};
 
 /// Makes a live, single-customer PostgreSQL database serve many customers, without downtime
 ///
@@ -59,53 +60,64 @@ enum Command {
     Migrate(migrate::Args),
     /// Show what is done, what is running, and how to go on
     Status(status::Args),
-    /// Prove that every row has its right owner and that the database enforces it
-    Verify(verify::Args),
     /// Convert a throw-away database while an application writes to it, and show what happened
     Demo(demo::Args),
 }
 
 impl Cli {
-    /// How failures are told: as JSON where the command's result is JSON too.
-    pub fn errors(&self) -> Errors {
-        let json = match &self.command {
-            Command::Plan(args) => args.is_json(),
-            Command::Migrate(args) => args.is_json(),
-            Command::Status(args) => args.is_json(),
-            Command::Verify(args) => args.is_json(),
-            Command::Demo(_) => false,
+    /// Runs the command and tells how it went.
+    pub async fn run(self) -> Exit {
+        let verbosity = if self.global.quiet { Verbosity::Quiet } else { Verbosity::Normal };
+        let ui = Arc::new(Ui::stderr(verbosity, self.global.log_format));
+        let shape = self.shape();
+        let error = match self.dispatch(Arc::clone(&ui)).await {
+            Ok(exit) => return exit,
+            Err(error) => error,
         };
-        if json { Errors::Json } else { Errors::Text }
+        if is_broken_pipe(&error) {
+            return Exit::Done;
+        }
+        ui.failure(&error);
+        if shape == Shape::Json {
+            // Nobody may be left to read it; the words on standard error are said already.
+            failure::json(&error, &mut io::stdout().lock()).ok();
+        }
+        error.downcast_ref::<Failure>().map_or(Exit::Stopped, |failure| failure.code.exit())
     }
 
-    /// The terminal as the arguments want it.
-    pub fn ui(&self) -> Ui {
-        Ui::new(self.global.quiet, self.global.log_format)
+    /// How the command's result is written; a failure is written in the same way.
+    fn shape(&self) -> Shape {
+        match &self.command {
+            Command::Plan(args) => args.shape(),
+            Command::Migrate(args) => args.format,
+            Command::Status(args) => args.format,
+            Command::Demo(_) => Shape::Text,
+        }
     }
 
-    /// Runs the command.
-    ///
-    /// # Errors
-    /// What stopped it; a [`Failure`] is somewhere in the chain, unless standard output broke.
-    pub async fn run(self, ui: &Ui) -> anyhow::Result<Exit> {
+    async fn dispatch(self, ui: Arc<Ui>) -> anyhow::Result<Exit> {
         let context = Context { global: self.global, ui };
         match self.command {
             Command::Plan(args) => plan::run(args, &context).await,
             Command::Migrate(args) => migrate::run(args, &context).await,
             Command::Status(args) => status::run(args, &context).await,
-            Command::Verify(args) => verify::run(args, &context).await,
             Command::Demo(args) => demo::run(args, &context).await,
         }
     }
 }
 
 /// What every command gets: the global arguments and the terminal.
-struct Context<'a> {
+struct Context {
     global: Global,
-    ui: &'a Ui,
+    ui: Arc<Ui>,
 }
 
-impl Context<'_> {
+/// A reader that left (`| head`) is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+impl Context {
     /// The configuration file.
     fn config(&self) -> Result<Config, Failure> {
         let path = self.global.config.display().to_string();

@@ -8,7 +8,8 @@ use super::{Context, planning};
 use crate::error::Exit;
 use crate::execute::bookkeeping::presence;
 use crate::execute::status;
-use crate::report::plan::{self as report, Format};
+use crate::report::plan::{self as report, Detail};
+use crate::report::{Format, Shape};
 
 /// Show every phase, migration and step with its SQL and its lock; nothing is written
 ///
@@ -27,12 +28,12 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn is_json(&self) -> bool {
-        self.format == Format::Json
+    pub(super) fn shape(&self) -> Shape {
+        if self.format == Format::Json { Shape::Json } else { Shape::Text }
     }
 }
 
-pub(super) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let session = context.reader(&config).await?;
     let planned = planning::plan(&session, &config).await?;
@@ -45,7 +46,7 @@ pub(super) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<Exi
         ));
     }
     let mut out = std::io::stdout().lock();
-    report::write(&planned.script, args.format, report::Sql::from_brief(args.brief), &mut out)
+    report::write(&planned.script, args.format, if args.brief { Detail::Brief } else { Detail::Full }, &mut out)
         .and_then(|()| out.flush())
         .context("writing the plan")?;
     if args.dry_run && args.format == Format::Text {

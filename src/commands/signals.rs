@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM: the first finishes the batch, the second cancels the statement, the third leaves.
 
+use std::sync::Arc;
+
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::Exit;
@@ -7,7 +9,7 @@ use crate::execute::{Stopper, Urgency};
 use crate::ui::Ui;
 
 /// Listens until the process ends.
-pub(super) fn listen(stopper: Stopper, ui: Ui) -> std::io::Result<()> {
+pub(super) fn listen(stopper: Stopper, ui: Arc<Ui>) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {

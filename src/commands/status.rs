@@ -15,16 +15,10 @@ use crate::report::status as report;
 pub(super) struct Args {
     /// How it is told
     #[arg(long, value_enum, default_value = "text")]
-    format: Shape,
+    pub(super) format: Shape,
 }
 
-impl Args {
-    pub(super) fn is_json(&self) -> bool {
-        self.format == Shape::Json
-    }
-}
-
-pub(super) async fn run(args: Args, context: &Context<'_>) -> anyhow::Result<Exit> {
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let session = context.reader(&config).await?;
     let status = status::read(&session).await?;

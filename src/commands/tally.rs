@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Event, Observer};
 use crate::report::outcome::Applied;
-use crate::sql::Script;
 
 /// Listens for the outcome, and passes every event on.
 pub(super) struct Tally<'a> {
@@ -25,13 +24,6 @@ pub(super) struct Counts {
     /// The step that is running.
     pub at: Option<String>,
     current: Option<(Applied, Instant)>,
-}
-
-impl Counts {
-    /// How many of the script's migrations this process did not apply, and no earlier one did.
-    pub fn left(&self, script: &Script, before: usize) -> usize {
-        script.migrations.len().saturating_sub(before + self.applied.len())
-    }
 }
 
 impl<'a> Tally<'a> {
@@ -57,8 +49,7 @@ impl Observer for Tally<'_> {
             Event::RunStarted { run, .. } => counts.run = Some(*run),
             Event::MigrationStarted { version, name, .. } => {
                 let migration = format!("V{version}__{name}");
-                let applied =
-                    Applied { migration, steps: 0, skipped: 0, rows_written: 0, elapsed: Duration::ZERO };
+                let applied = Applied { migration, steps: 0, skipped: 0, rows_written: 0, elapsed: Duration::ZERO };
                 counts.current = Some((applied, Instant::now()));
             }
             Event::StepStarted { id, .. } => counts.at = Some(id.clone()),
@@ -85,10 +76,7 @@ impl Observer for Tally<'_> {
                     counts.applied.push(applied);
                 }
             }
-            Event::LockWaited { .. }
-            | Event::StatementWaits { .. }
-            | Event::Stopping
-            | Event::RunFinished { .. } => {}
+            Event::LockWaited { .. } | Event::StatementWaits { .. } | Event::Stopping | Event::RunFinished { .. } => {}
         }
     }
 }

@@ -32,10 +32,19 @@ fn text(status: &Status, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "runs:    none; this database was never converted")?;
         return writeln!(out, "next:    tenantctl plan --dry-run");
     };
-    writeln!(out, "run:     {}, started {} by {} (tenantctl {})", run.id, run.started_at, run.started_by, run.tool_version)?;
+    writeln!(
+        out,
+        "run:     {}, started {} by {} (tenantctl {})",
+        run.id, run.started_at, run.started_by, run.tool_version
+    )?;
     writeln!(out, "plan:    {}", run.fingerprint)?;
     let applied = run.migrations.iter().filter(|migration| migration.applied).count();
-    writeln!(out, "done:    {applied} of {} migrations, {} versions in all", run.migrations.len(), status.applied.len())?;
+    writeln!(
+        out,
+        "done:    {applied} of {} migrations, {} versions in all",
+        run.migrations.len(),
+        status.applied.len()
+    )?;
     writeln!(out, "next:    {}", next(status, run))?;
     for migration in &run.migrations {
         writeln!(out, "  {}", line(migration))?;

@@ -104,7 +104,8 @@ fn create_system_tenant(plan: &Plan) -> Vec<Statement> {
     let id = system_id(plan);
     let sequence = format!("pg_get_serial_sequence({}, {})", literal(&table), literal(tenants.columns.id.as_str()));
     let advance = Statement::new(format!(
-        "SELECT setval({sequence}, {id})\n  WHERE {id} >= coalesce(pg_sequence_last_value({sequence}::regclass), 0)"
+        "SELECT setval({sequence}, {id})\n  WHERE {id} >= coalesce(\n    \
+         pg_sequence_last_value({sequence}::regclass), 0)"
     ));
     vec![advance, insert]
 }

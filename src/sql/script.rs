@@ -158,7 +158,13 @@ fn title(plan: &Plan, op: &Op) -> String {
     match op {
         Op::CreateTenantsTable => format!("create {}", plan.tenants.table),
         Op::CreateSystemTenant => format!("create the System Tenant {:?} with id {}", plan.system.slug, plan.system.id),
-        Op::AddOwnerColumn(table) => format!("add {column} to {table}, with the filler for old writers"),
+        Op::AddOwnerColumn(table) => {
+            let exists = plan.tables.get(table).is_some_and(|planned| planned.owned.column.is_some());
+            match exists {
+                true => format!("fill {column} of {table} for old writers"),
+                false => format!("add {column} to {table}, with the filler for old writers"),
+            }
+        }
         Op::PassOwnerDown { parent, child } => format!("pass a new owner of {parent} down to {child}"),
         Op::Backfill(table) => format!("give every row of {table} its owner"),
         Op::Reconcile(table) => format!("correct every owner in {table} that is not its parent's"),

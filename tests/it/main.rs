@@ -5,6 +5,8 @@ mod catalog;
 mod connect;
 mod embedded;
 mod execute;
+mod report;
 mod settings;
 mod sql;
 mod support;
+mod ui;

@@ -51,7 +51,8 @@ impl Application {
         let stop = Arc::new(AtomicBool::new(false));
         let mut sessions = Vec::new();
         for _ in 0..SESSIONS {
-            let session = Session::open(&settings.with_application_name("old application"), Access::Application).await?;
+            let session =
+                Session::open(&settings.with_application_name("old application"), Access::Application).await?;
             sessions.push(tokio::spawn(write(session, statements(text), Arc::clone(&stop))));
         }
         Ok(Application { stop, sessions })

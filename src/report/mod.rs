@@ -1,0 +1,34 @@
+//! What is read at the end: a plan, an outcome, a failure, each in its formats, into a writer.
+//!
+//! Nothing here knows the terminal (`ui` does) or decides anything. The functions return [`std::io::Result`], because only
+//! their caller knows what they write to, and whether a reader that left (`| head`) is worth a word.
+
+pub mod demo;
+pub mod failure;
+pub mod human;
+mod layout;
+pub mod outcome;
+pub mod plan;
+pub mod status;
+
+use clap::ValueEnum;
+
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: summary, blockers, notices, then every step with its lock and its SQL.
+    Text,
+    /// For machines, and for `migrate --plan FILE`.
+    Json,
+    /// The statements alone, as they are sent.
+    Sql,
+}
+
+/// How everything else is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}

@@ -1,0 +1,203 @@
+//! How a run of `migrate` ended: what was done, or where and why it stopped and how to go on.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::failure::ErrorObject;
+use super::layout::{columns, hang};
+use super::{Shape, human};
+use crate::error::{Failure, Resumable};
+use crate::event::seconds;
+
+/// The format's number; it changes when a field changes its meaning.
+const FORMAT: u32 = 1;
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The run's number in the bookkeeping; nothing where none was begun.
+    pub run: Option<i64>,
+    /// The script's fingerprint.
+    pub fingerprint: String,
+    /// What this process applied, in order.
+    pub applied: Vec<Applied>,
+    /// Rows that got their owner, over all backfills.
+    pub rows_written: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// How it ended.
+    pub state: State,
+}
+
+/// One migration that is in the history now.
+#[derive(Debug, Clone, Serialize)]
+pub struct Applied {
+    /// Its name, such as `V7__backfill_orders`.
+    pub migration: String,
+    /// Its steps that were run.
+    pub steps: usize,
+    /// Its steps that were found done.
+    pub skipped: usize,
+    /// Rows that got their owner.
+    pub rows_written: u64,
+    /// How long it took.
+    #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
+    pub elapsed: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// Everything asked for is done.
+    Finished {
+        /// How many migrations are left beyond the target.
+        left: usize,
+    },
+    /// Everything was done before.
+    NothingToDo,
+    /// Something stopped it; what is done stays done.
+    Stopped {
+        /// The step that was running; nothing between two.
+        at: Option<String>,
+        /// How many migrations are left.
+        left: usize,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// Writes the outcome.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(outcome: &Outcome, shape: Shape, out: &mut impl Write) -> io::Result<()> {
+    match shape {
+        Shape::Text => text(outcome, out),
+        Shape::Json => json(outcome, out),
+    }
+}
+
+fn text(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+    match &outcome.state {
+        State::NothingToDo => return writeln!(out, "Nothing to do: every migration is applied."),
+        State::Finished { left: 0 } => writeln!(out, "Done: {}.", sum(outcome))?,
+        State::Finished { left } => {
+            let left = human::counted(*left, "migration is left", "migrations are left");
+            writeln!(out, "Done as far as asked: {}; {left}.", sum(outcome))?;
+        }
+        State::Stopped { at, left, failure } => {
+            let place = at.as_ref().map_or_else(|| "between two steps".to_owned(), |step| format!("at {step}"));
+            writeln!(out, "Stopped {place}: {}", failure.code)?;
+            failure.message.lines().try_for_each(|line| write!(out, "{}", hang("", line, 2)))?;
+            let left = human::counted(*left, "migration is left", "migrations are left");
+            let done = format!("{}; {left}. What is done stays done.", sum(outcome));
+            write!(out, "\n{}", hang("Applied: ", &done, 0))?;
+        }
+    }
+    applied(outcome, out)?;
+    if let Some(run) = outcome.run {
+        writeln!(out, "\nRun {run}, {}", outcome.fingerprint)?;
+    }
+    match &outcome.state {
+        State::Stopped { failure, .. } => write!(out, "{}", hang("To go on: ", &way_on(failure), 0)),
+        State::Finished { left: 0 } | State::NothingToDo => writeln!(out, "Next: `tenantctl verify` proves it."),
+        State::Finished { .. } => writeln!(out, "Next: `tenantctl migrate` goes on."),
+    }
+}
+
+fn json(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+    let (state, stopped) = match &outcome.state {
+        State::Finished { left: 0 } => ("finished", None),
+        State::Finished { .. } => ("target-reached", None),
+        State::NothingToDo => ("nothing-to-do", None),
+        State::Stopped { at, failure, .. } => {
+            ("stopped", Some(StoppedObject { at: at.as_deref(), error: failure.into() }))
+        }
+    };
+    let object = OutcomeObject {
+        format: FORMAT,
+        state,
+        run: outcome.run,
+        fingerprint: &outcome.fingerprint,
+        applied: &outcome.applied,
+        rows_written: outcome.rows_written,
+        elapsed: outcome.elapsed,
+        migrations_left: match outcome.state {
+            State::NothingToDo => 0,
+            State::Finished { left } | State::Stopped { left, .. } => left,
+        },
+        stopped,
+    };
+    serde_json::to_writer_pretty(&mut *out, &object)?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct OutcomeObject<'a> {
+    format: u32,
+    state: &'static str,
+    run: Option<i64>,
+    fingerprint: &'a str,
+    applied: &'a [Applied],
+    rows_written: u64,
+    #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
+    elapsed: Duration,
+    migrations_left: usize,
+    stopped: Option<StoppedObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct StoppedObject<'a> {
+    at: Option<&'a str>,
+    error: ErrorObject,
+}
+
+fn sum(outcome: &Outcome) -> String {
+    let steps: usize = outcome.applied.iter().map(|applied| applied.steps).sum();
+    format!(
+        "{} with {}, {} written in {}",
+        human::counted(outcome.applied.len(), "migration", "migrations"),
+        human::counted(steps, "step", "steps"),
+        rows(outcome.rows_written),
+        human::duration(outcome.elapsed)
+    )
+}
+
+fn applied(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
+    if outcome.applied.is_empty() {
+        return Ok(());
+    }
+    let row = |applied: &Applied| {
+        let skipped = match applied.skipped {
+            0 => String::new(),
+            found => format!(", {found} found done"),
+        };
+        let written = if applied.rows_written > 0 { rows(applied.rows_written) } else { String::new() };
+        [
+            applied.migration.clone(),
+            human::duration(applied.elapsed),
+            human::counted(applied.steps, "step", "steps") + &skipped,
+            written,
+        ]
+    };
+    let table: Vec<[String; 4]> = outcome.applied.iter().map(row).collect();
+    writeln!(out)?;
+    columns(&table, 2).iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+fn way_on(failure: &Failure) -> String {
+    let again = match failure.code.resumable() {
+        Resumable::Yes => "run the same command again; it goes on where it stopped",
+        Resumable::No => "mend the cause, then run the same command again",
+    };
+    match &failure.hint {
+        Some(hint) => format!("{hint}; {again}"),
+        None => again.to_owned(),
+    }
+}
+
+fn rows(number: u64) -> String {
+    format!("{} {}", human::count(number), if number == 1 { "row" } else { "rows" })
+}

@@ -1,0 +1,227 @@
+//! The conversation with the operator: progress while a run goes on, warnings, questions, failures; all on stderr.
+//!
+//! On a terminal a run is shown in live bars ([`bars`]), elsewhere in plain lines ([`lines`]) or as JSON, one object a
+//! line. Results are not spoken here: they go to stdout through `report`.
+
+mod answer;
+mod bars;
+mod lines;
+mod progress;
+mod words;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use serde::Serialize;
+use serde_json::json;
+
+pub use answer::Answer;
+use bars::Bars;
+use lines::Lines;
+
+use crate::error::{Code, Failure};
+use crate::event::{Event, Observer};
+use crate::report::failure::ErrorObject;
+
+/// How the conversation is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Progress, notes, warnings and failures.
+    #[default]
+    Normal,
+    /// Warnings and failures.
+    Quiet,
+}
+
+/// The operator's side of a run.
+pub struct Ui {
+    verbosity: Verbosity,
+    clock: Clock,
+    screen: Mutex<Screen>,
+}
+
+/// Where the words go; events come from the run's task, warnings from anywhere.
+struct Screen {
+    out: Box<dyn Write + Send>,
+    view: View,
+}
+
+enum View {
+    Bars(Box<Bars>),
+    Lines(Lines),
+    Json,
+}
+
+impl Ui {
+    /// Speaks on stderr: live bars where it is a terminal that can redraw, plain lines where it is not. `NO_COLOR` is
+    /// honoured.
+    pub fn stderr(verbosity: Verbosity, format: LogFormat) -> Self {
+        let redraws = io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let out = Box::new(anstream::stderr());
+        match format {
+            LogFormat::Text if redraws && verbosity == Verbosity::Normal => {
+                Ui::with(verbosity, View::Bars(Box::new(Bars::new())), out)
+            }
+            LogFormat::Text | LogFormat::Json => Ui::writer(verbosity, format, out),
+        }
+    }
+
+    /// Speaks in lines into a writer, which strips colours if it does not want them.
+    pub fn writer(verbosity: Verbosity, format: LogFormat, out: Box<dyn Write + Send>) -> Self {
+        let view = match format {
+            LogFormat::Text => View::Lines(Lines::default()),
+            LogFormat::Json => View::Json,
+        };
+        Ui::with(verbosity, view, out)
+    }
+
+    fn with(verbosity: Verbosity, view: View, out: Box<dyn Write + Send>) -> Self {
+        Ui { verbosity, clock: Clock::start(), screen: Mutex::new(Screen { out, view }) }
+    }
+
+    /// Says something that the operator may want to know; not when quiet.
+    pub fn note(&self, text: &str) {
+        if self.verbosity == Verbosity::Normal {
+            self.say(|| format!("{text}\n"), || json!({ "event": "note", "text": text }));
+        }
+    }
+
+    /// Warns.
+    pub fn warn(&self, text: &str) {
+        let label = paint(AnsiColor::Yellow.on_default().bold(), "warning");
+        self.say(|| format!("{label}: {text}\n"), || json!({ "event": "warning", "text": text }));
+    }
+
+    /// Says what failed, why, and what to do now. Live bars end here.
+    pub fn failure(&self, error: &anyhow::Error) {
+        let object = ErrorObject::of(error);
+        if let View::Bars(bars) = &mut self.screen().view {
+            bars.clear();
+        }
+        self.say(|| failure_text(&object), || json!({ "event": "failure", "error": object }));
+    }
+
+    /// Asks a question that only the operator can answer.
+    ///
+    /// # Errors
+    /// `usage-invalid` where nobody sits at standard input.
+    pub fn confirm(&self, question: &str) -> Result<Answer, Failure> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            let message = format!("nobody can answer {question:?}: standard input is not a terminal");
+            return Err(Failure::new(Code::UsageInvalid, message).hint("run it in a terminal, or answer with --yes"));
+        }
+        self.screen().write(&format!("{question} [y/N] "));
+        Answer::read(&mut stdin.lock())
+    }
+
+    fn say(&self, text: impl FnOnce() -> String, object: impl FnOnce() -> serde_json::Value) {
+        let mut screen = self.screen();
+        match &screen.view {
+            View::Json => screen.write(&self.clock.stamp(&object())),
+            View::Bars(_) | View::Lines(_) => screen.write(&text()),
+        }
+    }
+
+    /// A thread that panicked while it held the screen left at worst half a line.
+    fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Ui {
+    fn observe(&self, event: &Event) {
+        if self.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let mut screen = self.screen();
+        let now = self.clock.elapsed();
+        let line = match &mut screen.view {
+            View::Bars(bars) => return bars.observe(event, now),
+            View::Lines(lines) => lines.line(event, now).map(|line| format!("{} {line}\n", self.clock.now())),
+            View::Json => Some(self.clock.stamp(event)),
+        };
+        if let Some(line) = line {
+            screen.write(&line);
+        }
+    }
+}
+
+impl Screen {
+    /// Where stderr is gone there is nobody left to tell, so a failing write is not an error; the run goes on.
+    fn write(&mut self, text: &str) {
+        let out = &mut self.out;
+        let mut write = || {
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        };
+        match &self.view {
+            View::Bars(bars) => bars.suspend(write),
+            View::Lines(_) | View::Json => write(),
+        }
+    }
+}
+
+/// Wall-clock time that never jumps while a run goes on.
+struct Clock {
+    wall: SystemTime,
+    started: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Clock { wall: SystemTime::now(), started: Instant::now() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn now(&self) -> String {
+        humantime::format_rfc3339_seconds(self.wall + self.elapsed()).to_string()
+    }
+
+    /// One line of JSON with its time.
+    fn stamp(&self, what: &impl Serialize) -> String {
+        #[derive(Serialize)]
+        struct Stamped<'a, T> {
+            at: String,
+            #[serde(flatten)]
+            what: &'a T,
+        }
+        let at = humantime::format_rfc3339_millis(self.wall + self.elapsed()).to_string();
+        // Only a map with keys that are no text cannot be written, and there is none in an event.
+        serde_json::to_string(&Stamped { at, what }).unwrap_or_default() + "\n"
+    }
+}
+
+/// `error[code]: message`, then the causes, then the hint.
+fn failure_text(object: &ErrorObject) -> String {
+    let code = object.code.map(|code| format!("[{code}]")).unwrap_or_default();
+    let label = paint(AnsiColor::Red.on_default().bold(), &format!("error{code}"));
+    // A message of several lines (one a problem of the configuration) hangs under the first.
+    let mut text = format!("{label}: {}\n", object.message.replace('\n', "\n  "));
+    for cause in &object.causes {
+        text += &format!("  because: {}\n", cause.replace('\n', "\n  "));
+    }
+    if let Some(hint) = &object.hint {
+        text += &format!("{}: {hint}\n", paint(AnsiColor::Cyan.on_default().bold(), "hint"));
+    }
+    text
+}
+
+fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}

@@ -1,0 +1,63 @@
+//! The sentences that bars and lines share.
+
+use std::time::Duration;
+
+use super::progress::Speed;
+use crate::event::{LockHolder, Start};
+use crate::report::human::{count, counted, duration, rate};
+
+/// More sessions than these are only counted.
+const NAMED_HOLDERS: usize = 3;
+
+/// The beginning of a run.
+pub(super) fn run_started(run: i64, start: Start, migrations: usize) -> String {
+    let verb = match start {
+        Start::Fresh => "starts",
+        Start::Resumed => "goes on",
+    };
+    format!("run {run} {verb}: {}", counted(migrations, "migration", "migrations"))
+}
+
+/// An interrupt was noticed.
+pub(super) const STOPPING: &str = "stopping: the batch in flight is finished first";
+
+/// A lock that was not to be had.
+pub(super) fn lock_waited(holders: &[LockHolder], attempt: u32, attempts: u32, rest: Duration) -> String {
+    let who = who(holders).unwrap_or_else(|| "its holder has just gone".to_owned());
+    format!("waiting for a lock: {who}, attempt {attempt} of {attempts}, again in {}", duration(rest))
+}
+
+/// A statement that waits for older transactions.
+pub(super) fn statement_waits(holders: &[LockHolder], elapsed: Duration) -> String {
+    let who = who(holders).unwrap_or_else(|| "they have just gone".to_owned());
+    format!("waiting for older transactions for {}: {who}", duration(elapsed))
+}
+
+/// How far a backfill is.
+pub(super) fn backfill(rows: u64, expected: Option<u64>, block: u64, blocks: u64, speed: Speed) -> String {
+    let of = expected.map(|rows| format!(" of ~{}", count(rows))).unwrap_or_default();
+    let left = speed.left.map(|left| format!(", {} left", duration(left))).unwrap_or_default();
+    let pace = rate(speed.rows_per_second);
+    format!("{}{of} rows, {pace}{left}, block {} of {}", count(rows), count(block), count(blocks))
+}
+
+/// Foreign text without control characters: an `application_name` or a table may hold what moves a cursor.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn who(holders: &[LockHolder]) -> Option<String> {
+    let mut named: Vec<String> = holders.iter().take(NAMED_HOLDERS).map(holder).collect();
+    if holders.len() > NAMED_HOLDERS {
+        named.push(format!("{} more", holders.len() - NAMED_HOLDERS));
+    }
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
+fn holder(holder: &LockHolder) -> String {
+    let application = match holder.application.as_str() {
+        "" => String::new(),
+        name => printable(name) + ", ",
+    };
+    format!("pid {} ({application}{} for {})", holder.pid, printable(&holder.state), duration(holder.open_for))
+}

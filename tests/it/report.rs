@@ -1,0 +1,219 @@
+//! What is written at the end: plans, outcomes, failures.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::Value;
+use tenantctl::error::{Code, Exit, Failure};
+use tenantctl::plan::{Blocker, Facts};
+use tenantctl::report::outcome::{self, Applied, Outcome, State};
+use tenantctl::report::plan::Detail;
+use tenantctl::report::{self, Format, failure};
+use tenantctl::sql::Script;
+
+use crate::support::plan::{self, name};
+
+fn written(script: &Script, format: Format, detail: Detail) -> String {
+    let mut page = Vec::new();
+    report::plan::write(script, format, detail, &mut page).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
+/// A small plan that is blocked.
+fn blocked() -> Script {
+    let mut catalog = plan::small_catalog();
+    let orders = name("public", "orders");
+    catalog.tables.get_mut(&orders).unwrap().publications = vec![plan::ident("to_warehouse")];
+    let facts = Facts { unowned: [(orders, 12)].into(), ..Facts::default() };
+    plan::script(plan::SMALL, &catalog, &facts)
+}
+
+/// A plan with nothing left to do.
+fn converted() -> Script {
+    Script { migrations: Vec::new(), notices: Vec::new(), ..plan::small() }
+}
+
+#[test]
+fn a_brief_plan_shows_tables_blockers_notices_and_every_steps_lock() {
+    insta::assert_snapshot!(written(&blocked(), Format::Text, Detail::Brief));
+}
+
+#[test]
+fn a_full_plan_shows_the_statements_of_every_step() {
+    let config = "[tables]\ncustomers = { scope = \"tenant\", backfill = \"batched\" }\n";
+    let mut catalog = plan::small_catalog();
+    catalog.tables.retain(|table, _| table.name.as_str() == "customers");
+    let script = plan::script(config, &catalog, &Facts::default());
+    insta::assert_snapshot!(written(&script, Format::Text, Detail::Full));
+}
+
+#[test]
+fn a_plan_reads_at_100_columns_but_for_statements_and_names_that_are_longer() {
+    let wide: Vec<String> = written(&blocked(), Format::Text, Detail::Brief)
+        .lines()
+        .filter(|line| line.chars().count() > 100)
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(wide, [""; 0]);
+}
+
+#[test]
+fn every_statement_that_is_sent_stands_in_the_full_text() {
+    let script = plan::hostile();
+    let text = written(&script, Format::Text, Detail::Full);
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = squeezed(&text);
+    for statement in script.steps().flat_map(|step| step.texts()) {
+        assert!(page.contains(&squeezed(statement)), "{statement}");
+    }
+}
+
+#[test]
+fn a_plan_in_sql_is_the_text_of_its_migrations_under_a_few_comments() {
+    let script = blocked();
+    let text = written(&script, Format::Sql, Detail::Full);
+    let (head, body) = text.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(head.replace(&script.fingerprint, "<fingerprint>").replace(env!("CARGO_PKG_VERSION"), "<version>"), @r#"
+    -- tenantctl <version>, for PostgreSQL 17
+    -- fingerprint <fingerprint>
+    -- schema tenantctl is there before the first statement: `tenantctl migrate` makes it
+    -- blocked: public.orders: 12 rows have no owner by their source; give them a parent, or set unowned = "system" to give them to the System Tenant
+    -- blocked: public.orders: it is published by to_warehouse, whose subscribers stop at a column they lack; run ALTER TABLE ... ADD COLUMN tenant_id there first, then list the publications in publications_ready
+    "#);
+    let migrations: Vec<String> = script.migrations.iter().map(|migration| migration.text()).collect();
+    assert_eq!(body, migrations.join("\n"));
+}
+
+#[test]
+fn a_plan_in_json_is_read_back_as_the_same_script() {
+    for script in [plan::small(), plan::hostile(), blocked()] {
+        let json = written(&script, Format::Json, Detail::Full);
+        assert_eq!(Script::from_json(&json).unwrap(), script);
+    }
+}
+
+#[test]
+fn a_plan_without_migrations_says_that_there_is_nothing_to_do() {
+    let text = written(&converted(), Format::Text, Detail::Full);
+    assert_eq!(text, "Nothing to do: the database is as the configuration wants it.\n");
+    assert!(written(&converted(), Format::Sql, Detail::Full).ends_with("-- nothing to do\n"));
+    let blocker = Blocker { table: name("public", "x"), text: "odd".to_owned(), remedy: "mend".to_owned() };
+    let blocked = Script { blockers: vec![blocker], ..converted() };
+    assert!(written(&blocked, Format::Text, Detail::Full).contains("fix: mend"));
+}
+
+fn ended(state: State) -> Outcome {
+    let applied = |migration: &str, steps, skipped, rows_written, seconds| Applied {
+        migration: migration.to_owned(),
+        steps,
+        skipped,
+        rows_written,
+        elapsed: Duration::from_secs_f64(seconds),
+    };
+    Outcome {
+        run: Some(3),
+        fingerprint: "sha256:ab12".to_owned(),
+        applied: vec![applied("V1__prepare", 1, 1, 0, 0.12), applied("V5__backfill_invoices", 3, 0, 3_200_000, 70.5)],
+        rows_written: 3_200_000,
+        elapsed: Duration::from_secs(80),
+        state,
+    }
+}
+
+fn stopped() -> Outcome {
+    let message = "could not add tenant_id to public.orders: pid 123 (psql) holds its lock";
+    let failure = Failure::new(Code::LockNotAcquired, message).hint("end that session, or try at a quiet hour");
+    ended(State::Stopped { at: Some("expand/public.orders/add-owner-column".to_owned()), left: 7, failure })
+}
+
+fn said(outcome: &Outcome) -> String {
+    let mut page = Vec::new();
+    outcome::text(outcome, &mut page).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
+#[test]
+fn a_finished_run_says_what_it_did() {
+    insta::assert_snapshot!(said(&ended(State::Finished)), @r#"
+    Done: 2 migrations with 4 steps, 3,200,000 rows written in 1m 20s.
+
+      V1__prepare            120 ms  1 step, 1 found done
+      V5__backfill_invoices  1m 11s  3 steps               3,200,000 rows
+
+    Run 3, sha256:ab12
+    Next: `tenantctl verify` proves it.
+    "#);
+}
+
+#[test]
+fn a_stopped_run_says_where_why_and_how_to_go_on() {
+    insta::assert_snapshot!(said(&stopped()), @r#"
+    Stopped at expand/public.orders/add-owner-column: lock-not-acquired
+      could not add tenant_id to public.orders: pid 123 (psql) holds its lock
+
+    Applied: 2 migrations with 4 steps, 3,200,000 rows written in 1m 20s; 7 migrations are left. What is
+             done stays done.
+
+      V1__prepare            120 ms  1 step, 1 found done
+      V5__backfill_invoices  1m 11s  3 steps               3,200,000 rows
+
+    Run 3, sha256:ab12
+    To go on: end that session, or try at a quiet hour; run the same command again; it goes on where it
+              stopped
+    "#);
+}
+
+#[test]
+fn a_run_with_nothing_to_do_says_only_that() {
+    let text = said(&Outcome { applied: Vec::new(), ..ended(State::NothingToDo) });
+    assert_eq!(text, "Nothing to do: every migration is applied.\n");
+}
+
+#[test]
+fn an_outcome_in_json_has_the_error_in_the_form_of_every_error() {
+    let mut page = Vec::new();
+    outcome::json(&stopped(), &mut page).unwrap();
+    let value: Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!(value["state"], "stopped");
+    assert_eq!(value["elapsed_seconds"], 80.0);
+    assert_eq!(value["stopped"]["at"], "expand/public.orders/add-owner-column");
+    assert_eq!(value["stopped"]["error"]["resumable"], true);
+    let mut page = Vec::new();
+    outcome::json(&ended(State::Finished), &mut page).unwrap();
+    let value: Value = serde_json::from_slice(&page).unwrap();
+    assert_eq!((&value["state"], &value["stopped"]), (&Value::from("finished"), &Value::Null));
+}
+
+#[test]
+fn a_failure_in_json_keeps_the_code_of_the_innermost_and_the_words_of_the_whole_chain() {
+    let failure = Failure::new(Code::ConnectionLost, "the server closed the connection").hint("run it again");
+    let error = Err::<(), _>(failure).context("could not migrate shop").unwrap_err();
+    let mut page = Vec::new();
+    failure::json(&error, &mut page).unwrap();
+    insta::assert_snapshot!(String::from_utf8(page).unwrap(), @r#"
+    {
+      "error": {
+        "causes": [
+          "the server closed the connection"
+        ],
+        "code": "connection-lost",
+        "exit": 3,
+        "hint": "run it again",
+        "message": "could not migrate shop",
+        "resumable": true
+      }
+    }
+    "#);
+}
+
+#[test]
+fn the_table_of_exit_codes_has_every_exit_and_every_code_once() {
+    let table = failure::exit_table();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 2 + Exit::ALL.len() + Code::ALL.len());
+    for code in Code::ALL {
+        let cell = format!("| {} | `{code}` | ", code.exit() as i32);
+        assert_eq!(lines.iter().filter(|line| line.starts_with(&cell)).count(), 1, "{cell}");
+    }
+    assert!(lines.iter().all(|line| line.matches('|').count() == 5), "{table}");
+}
