@@ -3,6 +3,7 @@
 mod application;
 mod fixture;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -116,10 +117,12 @@ async fn load(settings: &Settings, fixture: &Fixture, rows: u32, context: &Conte
     session.run_file(&format!("SET seed.rows = {rows}; {}", fixture.seed)).await.map_err(refused("rows"))
 }
 
-/// Rows and owners, by table.
-async fn count(session: &Session, plan: &Plan, owners: Owners) -> Result<Vec<(String, i64, i64)>, Failure> {
+/// Rows and owners by table.
+type Census = BTreeMap<String, (i64, i64)>;
+
+async fn count(session: &Session, plan: &Plan, owners: Owners) -> Result<Census, Failure> {
     let rows = session.rows(&census(plan, owners)).await?;
-    rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?, get(row, 2)?))).collect()
+    rows.iter().map(|row| Ok((get(row, 0)?, (get(row, 1)?, get(row, 2)?)))).collect()
 }
 
 /// What changed, for the report.
@@ -129,20 +132,18 @@ async fn describe(
     config: &Config,
     fixture: &Fixture,
     before: Planned,
-    rows_before: Vec<(String, i64, i64)>,
+    rows_before: Census,
     done: Done,
     elapsed: Duration,
     ledger: Ledger,
 ) -> Result<Demo, Failure> {
     let after = session.catalog(&config.schemas).await?;
     let rows_after = count(session, &before.plan, Owners::Counted).await?;
-    let tables = before.plan.tables.values().zip(rows_before).zip(rows_after);
-    let tables = tables.map(|((table, (name, rows_before, _)), (_, rows_after, owners))| TableChange {
-        name,
-        strategy: table.strategy,
-        rows_before,
-        rows_after,
-        owners,
+    let of = |census: &Census, name: &str| census.get(name).copied().unwrap_or_default();
+    let tables = before.plan.tables.values().map(|table| {
+        let name = table.owned.name.name.to_string();
+        let ((rows_before, _), (rows_after, owners)) = (of(&rows_before, &name), of(&rows_after, &name));
+        TableChange { name, strategy: table.strategy, rows_before, rows_after, owners }
     });
     let name = before.plan.tables.keys().find(|name| name.name.as_str() == fixture.shown);
     let (Some(name), false) = (name, ledger.statements == 0) else {

@@ -250,7 +250,9 @@ impl<'a> Resolver<'a> {
         via: &[Ident],
         line: usize,
     ) -> Option<&'a ForeignKey> {
-        let leads_there = |key: &&ForeignKey| via.is_empty() || key.columns == via;
+        // A key over the owner column itself is what the conversion makes; it says nothing about the source.
+        let ours = |key: &ForeignKey| key.columns.contains(&self.config.tenant_column);
+        let leads_there = |key: &&ForeignKey| if via.is_empty() { !ours(key) } else { key.columns == via };
         let keys: Vec<&'a ForeignKey> =
             table.foreign_keys.iter().filter(|key| key.parent == *parent).filter(leads_there).collect();
         match keys.as_slice() {
