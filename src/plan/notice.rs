@@ -39,7 +39,8 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
         });
     }
     if catalog.tables.values().any(|table| !table.publications.is_empty()) {
-        let text = "a publication FOR ALL TABLES sends out the schema tenantctl too; all its tables have primary keys";
+        let text =
+            "a publication that is FOR ALL TABLES sends out the schema tenantctl too (every table there has a key)";
         notices.push(Notice { table: None, text: text.to_owned() });
     }
     for table in plan.tables.values() {
@@ -132,6 +133,12 @@ pub(super) fn blockers(
             block(
                 format!("{} is {}, but tenants are {}", column.name, column.data_type, plan.tenants.id_type),
                 "change the column's type, drop it, or choose another tenant_column.name".to_owned(),
+            );
+        }
+        if owned.column.as_ref().is_some_and(|column| column.generated) {
+            block(
+                format!("{} is a generated column, which nobody can write", config.tenant_column),
+                "drop it, or choose another tenant_column.name".to_owned(),
             );
         }
         if let Some((text, remedy)) = row_security(catalog, now) {

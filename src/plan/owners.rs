@@ -254,7 +254,7 @@ impl<'a> Resolver<'a> {
         let ours = |key: &ForeignKey| key.columns.contains(&self.config.tenant_column);
         let leads_there = |key: &&ForeignKey| if via.is_empty() { !ours(key) } else { key.columns == via };
         let keys: Vec<&'a ForeignKey> =
-            table.foreign_keys.iter().filter(|key| key.parent == *parent).filter(leads_there).collect();
+            table.foreign_keys.iter().filter(|key| key.parent == *parent && !key.period).filter(leads_there).collect();
         match keys.as_slice() {
             [key] => Some(*key),
             [] => {

@@ -104,10 +104,10 @@ fn existing(config: &Config, table: &Table) -> Result<Tenants, Failure> {
         return invalid(format!("{} has no column {}", wanted.table, wanted.columns.id), "set tenants.columns.id");
     };
     let key = [id.name.clone()];
-    if !table.keys.iter().any(|unique| unique.columns == key) {
+    if !table.keys.iter().any(|unique| unique.columns == key && !unique.deferrable) {
         return invalid(
             format!(
-                "{}.{} is neither primary key nor unique, so no foreign key can refer to it",
+                "{}.{} is neither primary key nor unique (and not deferrable), so no foreign key can refer to it",
                 wanted.table, id.name
             ),
             "set tenants.columns.id to the table's primary key",

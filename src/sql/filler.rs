@@ -178,8 +178,8 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
     let children = pairs("c", &link.columns, "NEW", &link.parent_columns);
     let body = format!(
         "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {same_row} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = \
-         NEW.{column}\n    WHERE {children} AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR c.{column} IS \
-         NULL);\n  RETURN NULL;\nEND\n"
+         NEW.{column}\n    WHERE {children}\n      AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR \
+         c.{column} IS NULL);\n  RETURN NULL;\nEND\n"
     );
     vec![
         Statement::new(format!(
