@@ -174,10 +174,11 @@ fn circles(sources: &[Source]) -> Vec<String> {
     for source in sources {
         left.entry(source.folder()).or_default().extend(source.imports());
     }
-    // Whoever imports from nobody who is left is in no circle.
+    // Whoever imports from nobody who is left, or whom nobody imports who is left, is in no circle.
     loop {
         let names: BTreeSet<String> = left.keys().cloned().collect();
-        left.retain(|_, imports| !imports.is_disjoint(&names));
+        let imported: BTreeSet<String> = left.values().flatten().cloned().collect();
+        left.retain(|name, imports| imported.contains(name) && !imports.is_disjoint(&names));
         if left.len() == names.len() {
             return left.into_keys().collect();
         }
@@ -314,12 +315,13 @@ fn neighbours_hermits_and_strangers_are_told_apart() {
 }
 
 #[test]
-fn a_circle_is_named_without_those_who_only_look_at_it() {
+fn a_circle_is_named_without_those_above_and_below_it() {
     let house = [
         Source::new("src/plan/mod.rs", "use crate::catalog::Ident;"),
         Source::new("src/plan/op.rs", "use crate::event::Event;"),
         Source::new("src/event.rs", "use crate::plan::Phase;"),
         Source::new("src/catalog/mod.rs", ""),
+        Source::new("src/execute/mod.rs", "use crate::event::Event;"),
     ];
     assert_eq!(circles(&house), ["event", "plan"]);
     assert_eq!(circles(&house[1..2]), NOTHING);
