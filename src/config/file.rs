@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::ops::Range;
 use std::time::Duration;
 
 use toml::Spanned;
 
+use super::syntax::{self, line_of};
 use super::written::{self, File, ScopeWord, SourceWord, Style};
 use super::{
     BackfillLimits, Config, IdStyle, LockLimits, OwnerRule, Scope, Source, StrategyChoice, SystemId, SystemTenant,
@@ -20,58 +20,23 @@ use crate::error::{Code, Failure};
 /// # Errors
 /// [`Code::ConfigInvalid`]; the message has one line a problem: place, key, what is wrong and the fix.
 pub fn parse(text: &str, path: &str) -> Result<Config, Failure> {
-    let file: File = toml::from_str(text).map_err(|error| syntax_failure(text, path, &error))?;
+    let file: File = toml::from_str(text).map_err(|error| syntax::failure(text, path, &error))?;
     let mut reader = Reader { text, path, problems: Vec::new() };
     let config = reader.config(file);
     if reader.problems.is_empty() {
         return Ok(config);
     }
-    Err(Failure::new(Code::ConfigInvalid, reader.problems.join("\n"))
+    reader.problems.sort_by_key(|(line, _)| *line);
+    let lines: Vec<String> = reader.problems.into_iter().map(|(_, problem)| problem).collect();
+    Err(Failure::new(Code::ConfigInvalid, lines.join("\n"))
         .hint(format!("mend {path}; tenantctl.toml.example shows every key with its default")))
-}
-
-fn syntax_failure(text: &str, path: &str, error: &toml::de::Error) -> Failure {
-    let what = without_value(error.message().trim_end()).replace('\n', ", ");
-    let message = match error.span() {
-        Some(span) => {
-            let key = written_key(text, &span).map_or_else(String::new, |key| format!("{key}: "));
-            format!("{path}:{}: {key}{what}", line_of(text, span.start))
-        }
-        None => format!("{path}: {what}"),
-    };
-    Failure::new(Code::ConfigInvalid, message)
-        .hint(format!("mend the line in {path}; tenantctl.toml.example shows every key with its default"))
-}
-
-/// Leaves out the text that serde found where it expected something else: it may be a connection string.
-fn without_value(message: &str) -> String {
-    match (message.find("string \""), message.rfind("\", expected")) {
-        (Some(start), Some(end)) if start < end => {
-            format!("{}a string{}", &message[..start], &message[end + 1..])
-        }
-        _ => message.to_owned(),
-    }
-}
-
-/// The key on the line of a span, or the table's header there; nothing where the line has neither, because what stands
-/// there instead may be a connection string.
-fn written_key<'a>(text: &'a str, span: &Range<usize>) -> Option<&'a str> {
-    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-    let line = text[start..].lines().next()?;
-    let key = line.split('=').next()?.trim().trim_matches(['[', ']']);
-    let plain = |c: char| c.is_alphanumeric() || "_-.'\"".contains(c);
-    (!key.is_empty() && key.chars().all(plain)).then_some(key)
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Turns the written file into decisions and collects what is wrong on the way.
 struct Reader<'a> {
     text: &'a str,
     path: &'a str,
-    problems: Vec<String>,
+    problems: Vec<(usize, String)>,
 }
 
 impl Reader<'_> {
@@ -80,7 +45,7 @@ impl Reader<'_> {
     }
 
     fn problem(&mut self, line: usize, key: &str, what: impl Display) {
-        self.problems.push(format!("{}:{line}: {key}: {what}", self.path));
+        self.problems.push((line, format!("{}:{line}: {key}: {what}", self.path)));
     }
 
     fn wrong<T>(&mut self, value: &Spanned<T>, key: &str, what: impl Display) {
@@ -284,10 +249,11 @@ impl Reader<'_> {
         if limits.min_blocks == 0 {
             self.wrong(&written.min_blocks, "backfill.min_blocks", "must be at least 1");
         } else if limits.min_blocks > limits.max_blocks {
-            let is_default = written.min_blocks.span().is_empty();
-            let (value, key) = match is_default {
-                true => (&written.max_blocks, "backfill.max_blocks"),
-                false => (&written.min_blocks, "backfill.min_blocks"),
+            // The other one may be a default, which stands on no line.
+            let (value, key) = if written.min_blocks.span().is_empty() {
+                (&written.max_blocks, "backfill.max_blocks")
+            } else {
+                (&written.min_blocks, "backfill.min_blocks")
             };
             let what =
                 format!("min_blocks is {}, which must be at most max_blocks, {}", limits.min_blocks, limits.max_blocks);

@@ -1,10 +1,11 @@
 //! What the operator decided: `tenantctl.toml`, resolved.
 //!
-//! `written` is the text as serde sees it, `file` reads it and names every problem with its line; here are the decisions
-//! as the rest of the program uses them. Whether a table exists is the plan's question, not the file's.
+//! `written` is the text as serde sees it (`syntax` says where it is none), `file` reads it and names every problem with
+//! its line; here are the decisions as the rest of the program uses them. Whether a table exists is the plan's question, not the file's.
 
 mod file;
 mod key;
+mod syntax;
 mod written;
 
 use std::collections::BTreeMap;

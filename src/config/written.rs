@@ -12,7 +12,7 @@ use super::{StrategyChoice, TenantsMode, Unowned};
 
 /// The whole file.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
 pub struct File {
     pub schemas: Spanned<Vec<Spanned<String>>>,
     pub publications_ready: Vec<Spanned<String>>,
@@ -43,7 +43,7 @@ impl Default for File {
 
 /// `[connection]`
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
 pub struct Connection {
     pub url: Option<String>,
 }
@@ -59,7 +59,7 @@ pub enum Style {
 
 /// `[tenants]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
 pub struct Tenants {
     pub mode: TenantsMode,
     pub table: Spanned<String>,
@@ -82,7 +82,7 @@ impl Default for Tenants {
 
 /// `[tenants.columns]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
 pub struct Columns {
     pub id: Spanned<String>,
     pub uuid: Spanned<String>,
@@ -110,7 +110,7 @@ impl Default for Columns {
 
 /// `[tenant_column]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
 pub struct TenantColumn {
     pub name: Spanned<String>,
 }
@@ -123,7 +123,7 @@ impl Default for TenantColumn {
 
 /// `[system_tenant]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
 pub struct System {
     pub name: String,
     pub slug: Spanned<String>,
@@ -158,7 +158,7 @@ pub enum SourceWord {
 
 /// `[tables.<name>]`: every key that any scope and source may have; the reader says which do not go together.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a section with keys of its own")]
 pub struct Rule {
     pub scope: ScopeWord,
     pub source: Option<SourceWord>,
@@ -185,7 +185,7 @@ impl Rule {
 
 /// `[backfill]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
 pub struct Backfill {
     pub batch: Spanned<String>,
     pub min_blocks: Spanned<u32>,
@@ -206,7 +206,7 @@ impl Default for Backfill {
 
 /// `[locks]`
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
 pub struct Locks {
     pub timeout: Spanned<String>,
     pub attempts: Spanned<u32>,

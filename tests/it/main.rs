@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod catalog;
+mod config;
 mod embedded;
 mod execute;
 mod floors;
+mod plan;
 mod support;
