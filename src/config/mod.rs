@@ -1,12 +1,14 @@
 //! What the operator decided: `tenantctl.toml`, resolved.
 //!
-//! `file` reads the text and names every problem with its line; here are the decisions as the rest of the program uses
-//! them. Whether a table exists is the plan's question, not the file's.
+//! `written` is the text as serde sees it (`syntax` says where it is none), `file` reads it and names every problem with
+//! its line; here are the decisions as the rest of the program uses them. Whether a table exists is the plan's question, not the file's.
 
 mod file;
+mod key;
+mod syntax;
+mod written;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Ident, QualifiedName};
 
 pub use file::parse;
+pub use key::TableKey;
 
 /// Everything that the file decides.
 #[derive(Debug, Clone)]
@@ -128,33 +131,6 @@ pub struct SystemTenant {
     pub id: SystemId,
     /// Values for an adopted table's other required columns.
     pub values: BTreeMap<Ident, String>,
-}
-
-/// A table as the file names it: with or without its schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableKey {
-    /// The schema, where it is written.
-    pub schema: Option<Ident>,
-    /// The name.
-    pub name: Ident,
-    /// The line it stands on.
-    pub line: usize,
-}
-
-impl TableKey {
-    /// Whether the key can mean that table.
-    pub fn names(&self, table: &QualifiedName) -> bool {
-        self.name == table.name && self.schema.as_ref().is_none_or(|schema| *schema == table.schema)
-    }
-}
-
-impl fmt::Display for TableKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.schema {
-            Some(schema) => write!(f, "{schema}.{}", self.name),
-            None => write!(f, "{}", self.name),
-        }
-    }
 }
 
 /// The decision about one table.

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
 mod catalog;
+mod config;
 mod connect;
 mod embedded;
 mod execute;
+mod floors;
+mod plan;
 mod report;
 mod settings;
 mod sql;

@@ -1,0 +1,231 @@
+//! `tenantctl.toml` as it is written: the sections and keys with their defaults, nothing decided yet.
+//!
+//! Every value knows its place, so that `file` can name the line of a problem. A test compares `tenantctl.toml.example`
+//! with what is here, key by key.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{StrategyChoice, TenantsMode, Unowned};
+
+/// The whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct File {
+    pub schemas: Spanned<Vec<Spanned<String>>>,
+    pub publications_ready: Vec<Spanned<String>>,
+    pub connection: Connection,
+    pub tenants: Spanned<Tenants>,
+    pub tenant_column: TenantColumn,
+    pub system_tenant: System,
+    pub tables: BTreeMap<Spanned<String>, Rule>,
+    pub backfill: Backfill,
+    pub locks: Locks,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        File {
+            schemas: unwritten(vec![unwritten("public".to_owned())]),
+            publications_ready: Vec::new(),
+            connection: Connection::default(),
+            tenants: unwritten(Tenants::default()),
+            tenant_column: TenantColumn::default(),
+            system_tenant: System::default(),
+            tables: BTreeMap::new(),
+            backfill: Backfill::default(),
+            locks: Locks::default(),
+        }
+    }
+}
+
+/// `[connection]`
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct Connection {
+    pub url: Option<String>,
+}
+
+/// How tenants are numbered; `text` needs the prefix beside it.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub enum Style {
+    Bigserial,
+    Uuid,
+    Text,
+}
+
+/// `[tenants]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct Tenants {
+    pub mode: TenantsMode,
+    pub table: Spanned<String>,
+    pub id: Style,
+    pub prefix: Spanned<String>,
+    pub columns: Columns,
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        Tenants {
+            mode: TenantsMode::Create,
+            table: unwritten("tenants".to_owned()),
+            id: Style::Bigserial,
+            prefix: unwritten("ten_".to_owned()),
+            columns: Columns::default(),
+        }
+    }
+}
+
+/// `[tenants.columns]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct Columns {
+    pub id: Spanned<String>,
+    pub uuid: Spanned<String>,
+    pub name: Spanned<String>,
+    pub slug: Spanned<String>,
+    pub active: Spanned<String>,
+    pub created_at: Spanned<String>,
+    pub updated_at: Spanned<String>,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        let column = |name: &str| unwritten(name.to_owned());
+        Columns {
+            id: column("id"),
+            uuid: column("uuid"),
+            name: column("name"),
+            slug: column("slug"),
+            active: column("is_active"),
+            created_at: column("created_at"),
+            updated_at: column("updated_at"),
+        }
+    }
+}
+
+/// `[tenant_column]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct TenantColumn {
+    pub name: Spanned<String>,
+}
+
+impl Default for TenantColumn {
+    fn default() -> Self {
+        TenantColumn { name: unwritten("tenant_id".to_owned()) }
+    }
+}
+
+/// `[system_tenant]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct System {
+    pub name: String,
+    pub slug: Spanned<String>,
+    pub id: Option<Spanned<toml::Value>>,
+    pub values: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+}
+
+impl Default for System {
+    fn default() -> Self {
+        System { name: "System".to_owned(), slug: unwritten("system".to_owned()), id: None, values: BTreeMap::new() }
+    }
+}
+
+/// The word for what a table is.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScopeWord {
+    Tenant,
+    Shared,
+    Ignored,
+}
+
+/// The word for where its owner comes from; the keys beside it say the rest.
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceWord {
+    System,
+    Parent,
+    Column,
+    Sql,
+}
+
+/// `[tables.<name>]`: every key that any scope and source may have; the reader says which do not go together.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section with keys of its own")]
+pub struct Rule {
+    pub scope: ScopeWord,
+    pub source: Option<SourceWord>,
+    pub parent: Option<Spanned<String>>,
+    pub via: Option<Vec<Spanned<String>>>,
+    pub column: Option<Spanned<String>>,
+    pub expression: Option<Spanned<String>>,
+    pub unowned: Option<Unowned>,
+    pub backfill: Option<StrategyChoice>,
+}
+
+impl Rule {
+    /// Whether any key is there that only rows with an owner need.
+    pub fn speaks_of_an_owner(&self) -> bool {
+        self.source.is_some()
+            || self.parent.is_some()
+            || self.via.is_some()
+            || self.column.is_some()
+            || self.expression.is_some()
+            || self.unowned.is_some()
+            || self.backfill.is_some()
+    }
+}
+
+/// `[backfill]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct Backfill {
+    pub batch: Spanned<String>,
+    pub min_blocks: Spanned<u32>,
+    pub max_blocks: Spanned<u32>,
+    pub pause: Spanned<String>,
+}
+
+impl Default for Backfill {
+    fn default() -> Self {
+        Backfill {
+            batch: unwritten("250ms".to_owned()),
+            min_blocks: unwritten(8),
+            max_blocks: unwritten(4096),
+            pause: unwritten("0ms".to_owned()),
+        }
+    }
+}
+
+/// `[locks]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct Locks {
+    pub timeout: Spanned<String>,
+    pub attempts: Spanned<u32>,
+    pub statement_timeout: Spanned<String>,
+    pub max_wait: Spanned<String>,
+}
+
+impl Default for Locks {
+    fn default() -> Self {
+        Locks {
+            timeout: unwritten("500ms".to_owned()),
+            attempts: unwritten(60),
+            statement_timeout: unwritten("10s".to_owned()),
+            max_wait: unwritten("10s".to_owned()),
+        }
+    }
+}
+
+/// A default: a value without a place.
+fn unwritten<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
