@@ -107,7 +107,7 @@ fn existing(config: &Config, table: &Table) -> Result<Tenants, Failure> {
     if !table.keys.iter().any(|unique| unique.columns == key && !unique.deferrable) {
         return invalid(
             format!(
-                "{}.{} is neither primary key nor unique (and not deferrable), so no foreign key can refer to it",
+                "{}.{} is neither primary key nor unique, so no foreign key can refer to it",
                 wanted.table, id.name
             ),
             "set tenants.columns.id to the table's primary key",
