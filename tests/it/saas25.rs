@@ -1,0 +1,54 @@
+//! The plan of the fixture, as a DBA reads it.
+
+use tenantctl::catalog::Catalog;
+use tenantctl::commands::planning;
+use tenantctl::pg::{Access, Session};
+use tenantctl::plan::{Facts, Plan, resolve};
+use tenantctl::report::plan::{Detail, write};
+use tenantctl::report::{Format, plan as report};
+use tenantctl::sql::{Script, render};
+
+use crate::execute::config;
+use crate::support::Database;
+
+/// The fixture's plan as it is on 17, whatever server the test runs on, and without oids.
+async fn script(file: &str) -> Script {
+    let database = Database::saas25(5000).await;
+    let session = Session::open(&database.settings(), Access::Read).await.unwrap();
+    let config = config(file);
+    let planned = planning::plan(&session, &config).await.unwrap();
+    let mut catalog: Catalog = planned.catalog;
+    catalog.server.version = 170_000;
+    catalog.tables.values_mut().for_each(|table| table.oid = 1);
+    let owners = resolve(&config, &catalog).unwrap();
+    let facts = Facts { highest_tenant: planned.plan.tenants.exists.then_some(12), ..Facts::default() };
+    let mut script = render(&Plan::build(&config, &catalog, &owners, &facts).unwrap());
+    // It changes with every word of the SQL below.
+    script.fingerprint = "sha256:...".to_owned();
+    script
+}
+
+fn page(script: &Script, format: Format, detail: Detail) -> String {
+    let mut page = Vec::new();
+    write(script, format, detail, &mut page).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
+#[tokio::test]
+async fn the_plan_that_gives_everything_to_the_system_tenant() {
+    let script = script("tenantctl.toml").await;
+    let mut page = Vec::new();
+    report::overview(&script, &mut page).unwrap();
+    insta::assert_snapshot!(String::from_utf8(page).unwrap());
+}
+
+/// Three levels of one chain, and a column that was there before; the other tables read alike.
+#[tokio::test]
+async fn the_sql_that_derives_owners_from_organizations() {
+    let mut script = script("tenantctl.org.toml").await;
+    let shown = ["models", "workflows", "workflow_nodes"];
+    script
+        .migrations
+        .retain(|migration| migration.table.as_ref().is_none_or(|table| shown.contains(&table.name.as_str())));
+    insta::assert_snapshot!(page(&script, Format::Sql, Detail::Full));
+}
