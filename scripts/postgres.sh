@@ -37,11 +37,11 @@ if [ -n "${TENANTCTL_PG_BIN:-}" ] || installed; then exit 0; fi
 
 echo "postgres: no PostgreSQL server found, installing one" >&2
 if command -v apt-get >/dev/null; then
-  install_debian >&2 </dev/null
+  install_debian >/dev/null </dev/null
 elif command -v dnf >/dev/null; then
-  as_root dnf install -y -q postgresql-server >&2 </dev/null
+  as_root dnf install -y -q postgresql-server >/dev/null </dev/null
 elif command -v brew >/dev/null; then
-  brew install --quiet postgresql@17 >&2 </dev/null
+  brew install --quiet postgresql@17 >/dev/null </dev/null
 else
   echo "postgres: found none of apt-get, dnf and brew" >&2
 fi
