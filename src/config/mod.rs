@@ -1,7 +1,8 @@
 //! What the operator decided: `tenantctl.toml`, resolved.
 //!
 //! `written` is the text as serde sees it (`syntax` says where it is none), `file` reads it and names every problem with
-//! its line; here are the decisions as the rest of the program uses them. Whether a table exists is the plan's question, not the file's.
+//! its line; here are the decisions as the rest of the program uses them. Whether a table exists is the plan's question,
+//! not the file's.
 
 mod file;
 mod key;
