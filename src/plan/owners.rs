@@ -251,8 +251,12 @@ impl<'a> Resolver<'a> {
         line: usize,
     ) -> Option<&'a ForeignKey> {
         let leads_there = |key: &&ForeignKey| via.is_empty() || key.columns == via;
-        let keys: Vec<&'a ForeignKey> =
+        let mut keys: Vec<&'a ForeignKey> =
             table.foreign_keys.iter().filter(|key| key.parent == *parent).filter(leads_there).collect();
+        if keys.len() > 1 {
+            // In a converted database the owner column has a key too, to the tenants: that one is the result, not the source.
+            keys.retain(|key| key.columns != [self.config.tenant_column.clone()]);
+        }
         match keys.as_slice() {
             [key] => Some(*key),
             [] => {

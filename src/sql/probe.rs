@@ -112,12 +112,14 @@ fn has_constraint(table: &QualifiedName, name: &Ident, and: &str) -> String {
     )
 }
 
-/// A broken CONCURRENTLY leaves an index that is not valid: it costs every write and serves no query.
+/// A broken CONCURRENTLY leaves an index that is not valid: it costs every write and serves no query. Another table's
+/// index of that name is not ours, and the repair must not drop it.
 fn index_state(table: &QualifiedName, index: &Ident) -> Query {
     let index = QualifiedName { schema: table.schema.clone(), name: index.clone() };
     Query::new(format!(
         "SELECT coalesce((SELECT CASE WHEN i.indisvalid THEN 'done' ELSE 'partial' END FROM pg_index AS i WHERE \
-         i.indexrelid = to_regclass({})), 'absent')",
-        regclass(&index)
+         i.indexrelid = to_regclass({}) AND i.indrelid = to_regclass({})), 'absent')",
+        regclass(&index),
+        regclass(table)
     ))
 }

@@ -64,4 +64,6 @@ async fn organizations_become_tenants_and_owners_are_derived_over_several_keys()
         .await;
     assert_eq!(wrong, 0);
     assert!(database.number("SELECT count(DISTINCT tenant_id) FROM node_runs").await > 5);
+    let again = convert(&database, &config("tenantctl.org.toml"), Target::End).await.unwrap();
+    assert_eq!(again, Done::default());
 }

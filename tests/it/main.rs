@@ -4,4 +4,5 @@
 mod catalog;
 mod embedded;
 mod execute;
+mod resume;
 mod support;

@@ -1,9 +1,11 @@
 //! What the tests share: a throw-away server, fresh databases on it, and a picture of a database as text.
 
 pub mod dump;
+pub mod run;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use tenantctl::embedded::{self, Options};
 use tenantctl::pg::settings::{Environment, Settings};
@@ -42,6 +44,15 @@ impl Server {
     /// Its major version.
     pub fn major(&self) -> u32 {
         self.0.version() / 10_000
+    }
+
+    /// The fixture `saas25` with so many rows.
+    pub async fn saas25(&self, rows: u32) -> Database<'_> {
+        let database = self.database().await;
+        let client = database.client("load").await;
+        client.batch_execute(&fixture("schema.sql")).await.unwrap();
+        client.batch_execute(&format!("SET seed.rows = {rows}; {}", fixture("seed.sql"))).await.unwrap();
+        database
     }
 
     /// A new, empty database on it.
@@ -89,16 +100,18 @@ pub struct Database<'a> {
 impl Database<'_> {
     /// The fixture `saas25` with so many rows.
     pub async fn saas25(rows: u32) -> Database<'static> {
-        let database = server().database().await;
-        let client = database.client("load").await;
-        client.batch_execute(&fixture("schema.sql")).await.unwrap();
-        client.batch_execute(&format!("SET seed.rows = {rows}; {}", fixture("seed.sql"))).await.unwrap();
-        database
+        server().saas25(rows).await
     }
 
     /// A fresh copy of this one; nobody may be connected to it.
     pub async fn copy(&self) -> Self {
         self.server.copy_of(&self.name).await
+    }
+
+    /// Drops it; a test that makes hundreds would fill the disk.
+    pub async fn remove(self) {
+        let admin = self.server.connect("postgres", "test").await;
+        admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await.unwrap();
     }
 
     /// Connects as the superuser.
@@ -126,10 +139,30 @@ impl Database<'_> {
         self.client("test").await.batch_execute(sql).await.unwrap();
     }
 
+    /// Runs statements from a place that cannot wait, such as an observer.
+    pub fn run_now(&self, sql: &str) {
+        now(self.run(sql));
+    }
+
+    /// Waits until a query's number is not zero.
+    pub async fn until(&self, sql: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.number(sql).await == 0 {
+            assert!(Instant::now() < deadline, "never: {sql}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// The one number that a query answers.
     pub async fn number(&self, sql: &str) -> i64 {
         self.client("test").await.query_one(sql, &[]).await.unwrap().get(0)
     }
+}
+
+/// Waits where one cannot, such as in an observer: only the run is held up meanwhile, not its connections. Needs a
+/// runtime of several threads.
+pub fn now<T>(work: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(work))
 }
 
 /// A file of the fixture `saas25`.
