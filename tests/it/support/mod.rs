@@ -71,11 +71,20 @@ impl Server {
 }
 
 async fn connect(server: &embedded::Server, role: &str, application: &str, database: &str) -> Client {
+    try_connect(server, role, application, database).await.unwrap()
+}
+
+async fn try_connect(
+    server: &embedded::Server,
+    role: &str,
+    application: &str,
+    database: &str,
+) -> Result<Client, tokio_postgres::Error> {
     let mut config = tokio_postgres::Config::new();
     config.host_path(server.host()).user(role).dbname(database).application_name(application);
-    let (client, connection) = config.connect(NoTls).await.unwrap();
+    let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
-    client
+    Ok(client)
 }
 
 /// The server that tests with a database of their own share. A static is never dropped: the server goes with the process.
@@ -142,6 +151,15 @@ impl Database<'_> {
     /// Runs statements from a place that cannot wait, such as an observer.
     pub fn run_now(&self, sql: &str) {
         now(self.run(sql));
+    }
+
+    /// Waits until the server takes connections again.
+    pub async fn answers(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = try_connect(&self.server.0, "postgres", "test", &self.name).await {
+            assert!(Instant::now() < deadline, "{error}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits until a query's number is not zero.
