@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use super::pace::Pace;
-use super::run::{Driver, interrupted};
+use super::run::Driver;
 use crate::error::{Code, Failure};
 use crate::event::Event;
 use crate::pg::{Fault, Limits, Parameter, Refusal, Session, Type, get};
@@ -45,7 +45,7 @@ impl Driver<'_> {
         let mut before = None;
         loop {
             let unowned = self.pass(step, backfill, &mut position).await?;
-            let Some(left) = self.left(backfill).await? else { return Ok(()) };
+            let Some(left) = self.left(step, backfill).await? else { return Ok(()) };
             if left == 0 {
                 return Ok(());
             }
@@ -68,7 +68,8 @@ impl Driver<'_> {
             self.may_go_on()?;
             let started = Instant::now();
             let until = (position.next_block + i64::from(pace.blocks())).min(position.end_block);
-            match self.batch(step, work, position.next_block, until).await {
+            let (outcome, holders) = self.wait(step).on(self.batch(step, work, position.next_block, until)).await;
+            match outcome {
                 Ok(batch) => {
                     attempt = 0;
                     unowned += batch.unowned;
@@ -82,7 +83,7 @@ impl Driver<'_> {
                 Err(refusal) if refusal.fault == Fault::Contended => {
                     attempt += 1;
                     pace.contended();
-                    self.rest(step, attempt, Vec::new()).await?;
+                    self.rest(step, attempt, holders).await?;
                 }
                 Err(refusal) => return Err(self.stopped(step, &refusal)),
             }
@@ -131,39 +132,42 @@ impl Driver<'_> {
         let key: [Parameter<'_>; 2] = [(&self.run, Type::INT8), (&step.id, Type::TEXT)];
         let rows = self.worker.ask(&checkpoint(), &key).await;
         let rows = rows.map_err(|refusal| refusal.failure("reading the checkpoint"))?;
+        let mut written = 0;
         if let Some(row) = rows.first() {
             let stored = Place { table_oid: get(row, 0)?, file_node: get(row, 1)?, timeline: get(row, 2)? };
             let (next_block, stored_end): (i64, i64) = (get(row, 3)?, get(row, 4)?);
-            let rows: i64 = get(row, 5)?;
+            written = get::<i64>(row, 5)?.unsigned_abs();
             if stored == *place && stored_end <= end_block {
-                return Ok(Position { next_block, end_block: stored_end, rows: rows.unsigned_abs() });
+                return Ok(Position { next_block, end_block: stored_end, rows: written });
             }
         }
         self.start_over(step, place, end_block).await?;
-        Ok(Position { next_block: 0, end_block, rows: 0 })
+        Ok(Position { next_block: 0, end_block, rows: written })
     }
 
     async fn start_over(&self, step: &ScriptStep, place: &Place, end_block: i64) -> Result<(), Failure> {
-        let values: [Parameter<'_>; 6] = [
+        let values: [Parameter<'_>; 7] = [
             (&self.run, Type::INT8),
             (&step.id, Type::TEXT),
             (&place.table_oid, Type::INT8),
             (&place.file_node, Type::INT8),
             (&place.timeline, Type::TEXT),
             (&end_block, Type::INT8),
+            (&self.fence, Type::INT8),
         ];
         let sent = self.worker.send(&start_checkpoint(), &values).await;
-        sent.map(|_| ()).map_err(|refusal| refusal.failure("writing the checkpoint"))
+        let rows = sent.map_err(|refusal| self.stopped(step, &refusal))?;
+        if rows.is_empty() { Err(self.stopped(step, &Refusal::fenced())) } else { Ok(()) }
     }
 
     /// How many rows are left; nothing where the pass itself is the proof.
-    async fn left(&self, backfill: &Backfill) -> Result<Option<u64>, Failure> {
+    async fn left(&self, step: &ScriptStep, backfill: &Backfill) -> Result<Option<u64>, Failure> {
         let Some(query) = &backfill.left else { return Ok(None) };
-        if self.interrupt.is_asked() {
-            return Err(interrupted());
-        }
-        let left: i64 = get(&self.worker.one(query, &[]).await?, 0)?;
-        Ok(Some(left.unsigned_abs()))
+        self.may_go_on()?;
+        let (rows, _) = self.wait(step).on(self.worker.ask(query, &[])).await;
+        let rows = rows.map_err(|refusal| self.stopped(step, &refusal))?;
+        let row = rows.first().ok_or_else(|| self.stopped(step, &Refusal::unexpected("the count of rows left")))?;
+        Ok(Some(get::<i64>(row, 0)?.unsigned_abs()))
     }
 }
 

@@ -148,6 +148,15 @@ pub async fn open_run(session: &Session) -> Result<Option<StoredRun>, Failure> {
     Ok(Some(StoredRun { id, script, system_identifier: get(row, 3)?, done }))
 }
 
+/// Every step that any run recorded as done, with its migration's version.
+///
+/// # Errors
+/// The question failed.
+pub async fn recorded_steps(session: &Session) -> Result<BTreeSet<(i32, String)>, Failure> {
+    let rows = session.rows(&bookkeeping::recorded_steps()).await?;
+    rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
+}
+
 /// Stores a new run.
 ///
 /// # Errors

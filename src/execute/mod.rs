@@ -8,6 +8,7 @@ mod pace;
 mod run;
 pub mod status;
 mod step;
+mod wait;
 mod watch;
 
 pub use interrupt::{Interrupt, Stopper, Urgency};

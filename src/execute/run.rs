@@ -1,7 +1,8 @@
 //! The run: refinery walks the versioned migrations and keeps their history, and hands each one to us, step by step.
 //!
-//! A migration's history row is written in the transaction of its last step, or right after it where that step cannot be
-//! in a transaction. Every step is probed before it runs, so a row that a crash swallowed costs only the question.
+//! A migration's history row is written together with the record of its last step: in the step's own transaction, or
+//! right after it where the step cannot be in one. Every step is probed before it runs, so a record that a crash
+//! swallowed costs only the question; a record without its history row is somebody's doing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use super::watch::Watch;
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Observer, Start};
-use crate::pg::{Limits, Session, get};
+use crate::pg::{Fault, Limits, Refusal, Session, get};
 use crate::plan::Phase;
 use crate::sql::bookkeeping::{HISTORY, assert_fence, finish_run, from_refinery, history_from_refinery};
 use crate::sql::{MigrationScript, Statement};
@@ -109,8 +110,7 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
     let all = was_applied.iter().chain(&versions).copied().collect::<BTreeSet<i32>>();
     let finished = stored.script.migrations.iter().all(|migration| all.contains(&migration.version));
     if finished {
-        let sent = driver.worker.send(&finish_run(stored.id), &[]).await;
-        sent.map_err(|refusal| refusal.failure("recording the end of the run"))?;
+        driver.record(&[finish_run(stored.id)]).await?;
         driver.observer.observe(&Event::RunFinished { run: stored.id, migrations: versions.len() });
     }
     Ok(Done { versions, rows: driver.rows, finished })
@@ -122,13 +122,18 @@ async fn versions(session: &Session) -> Result<BTreeSet<i32>, Failure> {
 }
 
 /// Every applied migration from the script that was stored for it, and this run's own: never rendered again, since a
-/// newer tenantctl or a changed catalog would write other texts.
+/// newer tenantctl or a changed catalog would write other texts. refinery does not miss a version that no list names, so
+/// one that is recorded as done and not in the history is refused here.
 async fn replayed(session: &Session, run: &StoredRun, applied: &BTreeSet<i32>) -> Result<Vec<Migration>, Failure> {
     let earlier = bookkeeping::scripts(session).await?;
     let mut migrations: BTreeMap<i32, &MigrationScript> = BTreeMap::new();
+    let recorded = bookkeeping::recorded_steps(session).await?;
     for migration in earlier.iter().flat_map(|script| &script.migrations) {
+        let last = migration.steps.last().map(|step| (migration.version, step.id.clone()));
         if applied.contains(&migration.version) {
             migrations.insert(migration.version, migration);
+        } else if last.is_some_and(|last| recorded.contains(&last)) {
+            return Err(divergent(format!("{} is done, but not in tenantctl.schema_history", migration.file_name())));
         }
     }
     migrations.extend(run.script.migrations.iter().map(|migration| (migration.version, migration)));
@@ -138,11 +143,12 @@ async fn replayed(session: &Session, run: &StoredRun, applied: &BTreeSet<i32>) -
     migrations.values().map(as_refinery).collect()
 }
 
+fn divergent(what: String) -> Failure {
+    Failure::new(Code::HistoryDivergent, what)
+        .hint("the history was changed by hand or restored from elsewhere: compare it with tenantctl.run")
+}
+
 fn history_failure(error: &refinery_core::Error) -> Failure {
-    let divergent = |what: String| {
-        Failure::new(Code::HistoryDivergent, what)
-            .hint("the history was changed by hand or restored from elsewhere: compare it with tenantctl.run")
-    };
     match error.kind() {
         Kind::DivergentVersion(applied, _) => {
             divergent(format!("migration {applied} in tenantctl.schema_history is not the one that was stored"))
@@ -223,11 +229,23 @@ impl Driver<'_> {
         std::iter::once(fence).chain(statements).chain(records)
     }
 
-    /// Writes the records of a step whose work is done already.
+    /// Writes records, unless another run took over.
     pub(super) async fn record(&self, records: &[Statement]) -> Result<(), Failure> {
         let fence = assert_fence(self.fence);
         let sent = self.worker.transaction(&Limits::strong(&self.locks), self.framed(&fence, &[], records)).await;
-        sent.map_err(|refusal| refusal.failure("recording a step as done"))
+        sent.map_err(|refusal| self.refused(&refusal, "writing the record of the run"))
+    }
+
+    /// Why something did not go through. What was cancelled was so by us, most often: for the lock, or for the operator.
+    pub(super) fn refused(&self, refusal: &Refusal, doing: &str) -> Failure {
+        match refusal.fault {
+            Fault::Cancelled => match self.watch.is_held() {
+                Err(lost) => lost,
+                Ok(()) if self.interrupt.is_asked() => interrupted(),
+                Ok(()) => refusal.failure(doing),
+            },
+            Fault::Contended | Fault::Lost | Fault::Forbidden | Fault::Fenced | Fault::Final => refusal.failure(doing),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! One step: probed, repaired where it broke off, sent as its mode demands, and recorded.
 
-use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::interrupt::Urgency;
-use super::run::{Driver, interrupted, millis_since};
+use super::run::{Driver, millis_since};
+use super::wait::Wait;
 use crate::error::{Code, Failure};
 use crate::event::{Event, LockHolder};
 use crate::pg::{Fault, Limits, Refusal, get};
@@ -12,12 +12,7 @@ use crate::plan::TxnMode;
 use crate::sql::bookkeeping::{assert_fence, finish_step};
 use crate::sql::{MigrationScript, ScriptStep, Statement, StepState, Work};
 
-/// How often we look whom a statement waits for.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
-/// How often we say that a statement without a limit still waits.
-const SAY_EVERY: Duration = Duration::from_secs(2);
-
-impl Driver<'_> {
+impl<'a> Driver<'a> {
     /// Does a step, unless the catalog or the record shows that it is done; `history` goes with it.
     pub(super) async fn step(
         &mut self,
@@ -96,7 +91,7 @@ impl Driver<'_> {
             let records = self.records(migration, step, history, started);
             let framed: Vec<&Statement> = self.framed(&fence, statements, &records).collect();
             let sent = self.worker.transaction(&limits, framed);
-            let (outcome, holders) = self.watched(step, sent).await;
+            let (outcome, holders) = self.wait(step).on(sent).await;
             match outcome {
                 Ok(()) => return Ok(()),
                 Err(refusal) if self.is_contended(&refusal) => self.rest(step, attempt, holders).await?,
@@ -108,41 +103,19 @@ impl Driver<'_> {
     /// Statements that cannot be in a transaction, without a time limit.
     async fn unlimited(&mut self, step: &ScriptStep, statements: &[Statement]) -> Result<(), Failure> {
         self.record(&[]).await?;
-        let (outcome, _) = self.watched(step, self.worker.autocommit(statements)).await;
+        let (outcome, _) = self.wait(step).on(self.worker.autocommit(statements)).await;
         outcome.map_err(|refusal| self.stopped(step, &refusal))
     }
 
-    /// Waits for work on the server, looks meanwhile whom it waits for, and cancels it when somebody insists.
-    pub(super) async fn watched<T>(
-        &self,
-        step: &ScriptStep,
-        work: impl Future<Output = Result<T, Refusal>>,
-    ) -> (Result<T, Refusal>, Vec<LockHolder>) {
-        let mut work = std::pin::pin!(work);
-        let mut interrupt = self.interrupt.clone();
-        let mut cancelled = false;
-        let mut seen = Vec::new();
-        let (started, mut said) = (Instant::now(), Instant::now());
-        loop {
-            tokio::select! {
-                outcome = &mut work => return (outcome, seen),
-                () = interrupt.reached(Urgency::Cancel), if !cancelled => {
-                    cancelled = true;
-                    // A cancel that does not get through leaves the statement as it is, and the third interrupt leaves.
-                    self.worker.canceller().cancel().await.ok();
-                }
-                () = tokio::time::sleep(LOOK_EVERY) => {
-                    // Who holds the lock is for the message only: a question that fails says nothing new.
-                    if let Ok(holders) = self.watch.holders(self.worker.pid()).await && !holders.is_empty() {
-                        if said.elapsed() > SAY_EVERY {
-                            said = Instant::now();
-                            let (id, elapsed) = (step.id.clone(), started.elapsed());
-                            self.observer.observe(&Event::StatementWaits { id, elapsed, holders: holders.clone() });
-                        }
-                        seen = holders;
-                    }
-                }
-            }
+    /// What waits for a statement of the step and tells whom it waits for.
+    pub(super) fn wait(&self, step: &ScriptStep) -> Wait<'a> {
+        Wait {
+            step: step.id.clone(),
+            pid: self.worker.pid(),
+            canceller: self.worker.canceller(),
+            watch: self.watch,
+            observer: self.observer,
+            interrupt: self.interrupt.clone(),
         }
     }
 
@@ -162,16 +135,13 @@ impl Driver<'_> {
         let mut interrupt = self.interrupt.clone();
         tokio::select! {
             () = tokio::time::sleep(rest) => Ok(()),
-            () = interrupt.reached(Urgency::Finish) => Err(interrupted()),
+            () = interrupt.reached(Urgency::Finish) => self.may_go_on(),
         }
     }
 
     /// Why the step did not go through.
     pub(super) fn stopped(&self, step: &ScriptStep, refusal: &Refusal) -> Failure {
-        if refusal.fault == Fault::Cancelled && self.interrupt.is_asked() {
-            return interrupted();
-        }
-        refusal.failure(&format!("{} ({})", step.title, step.id))
+        self.refused(refusal, &format!("{} ({})", step.title, step.id))
     }
 
     /// Whether trying again is worth it: somebody else holds the lock, or a time limit of ours ended the wait.

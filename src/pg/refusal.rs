@@ -51,7 +51,13 @@ impl Refusal {
             code if *code == SqlState::QUERY_CANCELED => Fault::Cancelled,
             code if *code == SqlState::INSUFFICIENT_PRIVILEGE => Fault::Forbidden,
             code if code.code() == bookkeeping::FENCED => Fault::Fenced,
-            code if code.code().starts_with("57P") || code.code().starts_with("08") => Fault::Lost,
+            // The two time limits on a transaction end the session too.
+            code if code.code().starts_with("57P")
+                || code.code().starts_with("08")
+                || matches!(code.code(), "25P03" | "25P04") =>
+            {
+                Fault::Lost
+            }
             _ => Fault::Final,
         };
         Refusal { fault, sqlstate: Some(refused.code().code().to_owned()), message: refused.message().to_owned() }

@@ -17,22 +17,22 @@ pub fn pass_trigger(child: &crate::catalog::QualifiedName) -> Ident {
 }
 
 /// The steps of the phase for one table: nothing where the column is complete already.
-pub(super) fn ops(_plan: &Plan, table: &TablePlan, now: &Table) -> Vec<Op> {
+///
+/// The column's step is there even if column and triggers are: a filler of an earlier plan may have another source, which
+/// only the step's probe can tell.
+pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
     let name = &table.owned.name;
-    let has = |trigger: &str| now.triggers.iter().any(|there| there.name.as_str() == trigger);
-    let complete = table.owned.column.as_ref().is_some_and(|column| column.not_null);
-    let filled = table.owned.column.is_some() && has(FILL_ON_INSERT) && has(FILL_ON_UPDATE);
-    if complete {
+    if table.owned.column.as_ref().is_some_and(|column| column.not_null) {
         return Vec::new();
     }
-    let column = (!filled).then(|| Op::AddOwnerColumn(name.clone()));
+    let column = Op::AddOwnerColumn(name.clone());
     let pass_down = match &table.owned.owner {
         Owner::Parent(link) if !link.ends_at_tenants => {
             Some(Op::PassOwnerDown { parent: link.parent.clone(), child: name.clone() })
         }
         Owner::Parent(_) | Owner::System => None,
     };
-    column.into_iter().chain(pass_down).collect()
+    std::iter::once(column).chain(pass_down).collect()
 }
 
 /// Chooses how existing rows are filled.

@@ -101,6 +101,11 @@ pub fn done_steps(run: i64) -> Query {
     Query::new(format!("SELECT step_id FROM tenantctl.step WHERE run_id = {run}"))
 }
 
+/// The steps that all runs recorded as done, with their versions: these are never used twice, step ids may be.
+pub fn recorded_steps() -> Query {
+    Query::new("SELECT version, step_id FROM tenantctl.step")
+}
+
 /// Records a step as done.
 pub fn finish_step(run: i64, version: i32, step: &str, elapsed_ms: u128) -> Statement {
     Statement::new(format!(
@@ -118,14 +123,14 @@ pub fn checkpoint() -> Query {
     )
 }
 
-/// Begins a backfill, or begins it anew: `$1` run, `$2` step, `$3` oid, `$4` file, `$5` timeline, `$6` end block. Rows
-/// written so far stay counted.
+/// Begins a backfill, or begins it anew: `$1` run, `$2` step, `$3` oid, `$4` file, `$5` timeline, `$6` end block, `$7`
+/// fence. Rows written so far stay counted. Changes no row where another run took over.
 pub fn start_checkpoint() -> Statement {
     Statement::new(
-        "INSERT INTO tenantctl.checkpoint (run_id, step_id, table_oid, file_node, timeline, next_block, end_block) VALUES \
-         ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (run_id, step_id) DO UPDATE SET table_oid = excluded.table_oid, \
-         file_node = excluded.file_node, timeline = excluded.timeline, next_block = 0, end_block = excluded.end_block, \
-         updated_at = now()",
+        "INSERT INTO tenantctl.checkpoint (run_id, step_id, table_oid, file_node, timeline, next_block, end_block) SELECT \
+         $1, $2, $3, $4, $5, 0, $6 WHERE EXISTS (SELECT 1 FROM tenantctl.lease WHERE id = 1 AND fence = $7 FOR SHARE) ON \
+         CONFLICT (run_id, step_id) DO UPDATE SET table_oid = excluded.table_oid, file_node = excluded.file_node, timeline \
+         = excluded.timeline, next_block = 0, end_block = excluded.end_block, updated_at = now() RETURNING step_id",
     )
 }
 

@@ -133,7 +133,8 @@ fn add_owner_column(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
             }
         }
         (Some(_), _) if constant => statements.push(alter(format!("ALTER COLUMN {column} SET DEFAULT {system}"))),
-        (Some(_), _) => {}
+        // A default would come before the filler: it only looks at rows without an owner.
+        (Some(_), _) => statements.push(alter(format!("ALTER COLUMN {column} DROP DEFAULT"))),
     }
     statements.extend(fill(plan, table));
     statements

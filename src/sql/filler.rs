@@ -139,6 +139,11 @@ pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
     ]
 }
 
+/// The name of a table's filler and what it does, for the probe.
+pub(super) fn filler(plan: &Plan, table: &TablePlan) -> (String, String) {
+    (function("fill", &table.owned.name), fill_body(plan, table))
+}
+
 /// Runs as its owner, who may read the parent, with a fixed search path (docs, CREATE FUNCTION, "Writing SECURITY
 /// DEFINER Functions Safely").
 fn create_function(function: &str, body: &str) -> String {

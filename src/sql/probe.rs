@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Query;
-use super::filler::system_id;
+use super::filler::{filler, system_id};
 use super::quote::{ident, literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Op, Plan, pass_trigger};
+use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Op, Plan, TablePlan, pass_trigger};
 
 /// What a probe answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,8 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
         ))),
         Op::AddOwnerColumn(table) => {
             let fills = [FILL_ON_INSERT, FILL_ON_UPDATE].map(|name| format!("AND {}", has_trigger(table, name)));
-            Some(done_if(&format!("{} {}", has_column(table, &column), fills.join(" "))))
+            let same = plan.tables.get(table).map(|table| format!("AND {}", has_filler(plan, table)));
+            Some(done_if(&format!("{} {} {}", has_column(table, &column), fills.join(" "), same.unwrap_or_default())))
         }
         Op::PassOwnerDown { parent, child } => Some(done_if(&has_trigger(parent, pass_trigger(child).as_str()))),
         Op::BuildIndex { table, index } => Some(index_state(table, index)),
@@ -104,6 +105,16 @@ fn has_trigger(table: &QualifiedName, name: &str) -> String {
     )
 }
 
+/// A filler of another plan may fill from another source.
+fn has_filler(plan: &Plan, table: &TablePlan) -> String {
+    let (function, body) = filler(plan, table);
+    format!(
+        "EXISTS (SELECT 1 FROM pg_proc AS p WHERE p.oid = to_regprocedure({}) AND p.prosrc = {})",
+        literal(&format!("{function}()")),
+        literal(&body)
+    )
+}
+
 fn has_constraint(table: &QualifiedName, name: &Ident, and: &str) -> String {
     format!(
         "EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.conrelid = to_regclass({}) AND k.conname = {} AND {and})",
@@ -112,7 +123,8 @@ fn has_constraint(table: &QualifiedName, name: &Ident, and: &str) -> String {
     )
 }
 
-/// A broken CONCURRENTLY leaves an index that is not valid: it costs every write and serves no query.
+/// A broken CONCURRENTLY leaves an index that is not valid: it costs every write and serves no query. Another table's
+/// index of that name is not ours, and the repair must not drop it.
 fn index_state(table: &QualifiedName, index: &Ident) -> Query {
     let index = QualifiedName { schema: table.schema.clone(), name: index.clone() };
     Query::new(format!(

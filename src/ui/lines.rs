@@ -103,6 +103,7 @@ mod tests {
         Event::BatchDone {
             id: "step".to_owned(),
             rows: 1_234,
+            rows_seen: 1_234,
             rows_total: number * 1_234,
             rows_expected: Some(1_000_000),
             block: number * 16,

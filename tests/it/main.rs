@@ -9,6 +9,7 @@ mod execute;
 mod floors;
 mod plan;
 mod report;
+mod resume;
 mod saas25;
 mod settings;
 mod sql;

@@ -3,10 +3,12 @@
 pub mod ask;
 pub mod dump;
 pub mod plan;
+pub mod run;
 pub mod tls_server;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use tenantctl::embedded::{self, Options};
 use tenantctl::pg::settings::{Environment, Settings};
@@ -47,6 +49,15 @@ impl Server {
         self.0.version() / 10_000
     }
 
+    /// The fixture `saas25` with so many rows.
+    pub async fn saas25(&self, rows: u32) -> Database<'_> {
+        let database = self.database().await;
+        let client = database.client("load").await;
+        client.batch_execute(&fixture("schema.sql")).await.unwrap();
+        client.batch_execute(&format!("SET seed.rows = {rows}; {}", fixture("seed.sql"))).await.unwrap();
+        database
+    }
+
     /// A new, empty database on it.
     pub async fn database(&self) -> Database<'_> {
         self.copy_of("template1").await
@@ -63,11 +74,20 @@ impl Server {
 }
 
 async fn connect(server: &embedded::Server, role: &str, application: &str, database: &str) -> Client {
+    try_connect(server, role, application, database).await.unwrap()
+}
+
+async fn try_connect(
+    server: &embedded::Server,
+    role: &str,
+    application: &str,
+    database: &str,
+) -> Result<Client, tokio_postgres::Error> {
     let mut config = tokio_postgres::Config::new();
     config.host_path(server.host()).user(role).dbname(database).application_name(application);
-    let (client, connection) = config.connect(NoTls).await.unwrap();
+    let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
-    client
+    Ok(client)
 }
 
 /// The server that tests with a database of their own share. A static is never dropped: the server goes with the process.
@@ -92,16 +112,18 @@ pub struct Database<'a> {
 impl Database<'_> {
     /// The fixture `saas25` with so many rows.
     pub async fn saas25(rows: u32) -> Database<'static> {
-        let database = server().database().await;
-        let client = database.client("load").await;
-        client.batch_execute(&fixture("schema.sql")).await.unwrap();
-        client.batch_execute(&format!("SET seed.rows = {rows}; {}", fixture("seed.sql"))).await.unwrap();
-        database
+        server().saas25(rows).await
     }
 
     /// A fresh copy of this one; nobody may be connected to it.
     pub async fn copy(&self) -> Self {
         self.server.copy_of(&self.name).await
+    }
+
+    /// Drops it; a test that makes hundreds would fill the disk.
+    pub async fn remove(self) {
+        let admin = self.server.connect("postgres", "test").await;
+        admin.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await.unwrap();
     }
 
     /// Connects as the superuser.
@@ -129,10 +151,39 @@ impl Database<'_> {
         self.client("test").await.batch_execute(sql).await.unwrap();
     }
 
+    /// Runs statements from a place that cannot wait, such as an observer.
+    pub fn run_now(&self, sql: &str) {
+        now(self.run(sql));
+    }
+
+    /// Waits until the server takes connections again.
+    pub async fn answers(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = try_connect(&self.server.0, "postgres", "test", &self.name).await {
+            assert!(Instant::now() < deadline, "{error}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until a query's number is not zero.
+    pub async fn until(&self, sql: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.number(sql).await == 0 {
+            assert!(Instant::now() < deadline, "never: {sql}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// The one number that a query answers.
     pub async fn number(&self, sql: &str) -> i64 {
         self.client("test").await.query_one(sql, &[]).await.unwrap().get(0)
     }
+}
+
+/// Waits where one cannot, such as in an observer: only the run is held up meanwhile, not its connections. Needs a
+/// runtime of several threads.
+pub fn now<T>(work: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(work))
 }
 
 /// A file of the fixture `saas25`.
