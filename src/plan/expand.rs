@@ -13,7 +13,7 @@ pub const FILL_ON_UPDATE: &str = "~tenantctl_fill_update";
 
 /// The trigger on a parent that passes a new owner down to one child table.
 pub fn pass_trigger(child: &crate::catalog::QualifiedName) -> Ident {
-    Ident::derived(&["~tenantctl_pass", child.schema.as_str(), child.name.as_str()])
+    Ident::derived(&["~tenantctl_pass", &child.to_string()])
 }
 
 /// The steps of the phase for one table: nothing where the column is complete already.

@@ -1,6 +1,6 @@
 //! The statements of a backfill: one text for every batch of a table, with the block range as its parameters.
 
-use super::filler::{Climb, owner_of};
+use super::filler::{Climb, owner_of, owner_or_kept};
 use super::quote::{ident, qualified};
 use super::script::Backfill;
 use super::{Query, Statement};
@@ -25,9 +25,11 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         // The trigger that passes owners down leaves the backfill's own updates alone.
         Statement::new("SET LOCAL tenantctl.backfill = 'on'"),
     ];
-    if table.skip_triggers {
-        settings.push(Statement::new("SET LOCAL session_replication_role = replica"));
-    }
+    settings.push(Statement::new(match table.skip_triggers {
+        true => "SET LOCAL session_replication_role = replica",
+        // The application's triggers will fire, and may rely on the role's own path.
+        false => "SET LOCAL search_path TO DEFAULT",
+    }));
     let left = match wanted {
         Wanted::Unfilled => Some(Query::new(format!("SELECT count(*) FROM {name} WHERE {column} IS NULL"))),
         Wanted::Stale => None,
@@ -52,7 +54,10 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
 fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> String {
     let name = qualified(&table.owned.name);
     let column = ident(&plan.owner_column);
-    let owner = owner_of(plan, &table.owned, "r", Climb::OneStep);
+    let owner = match wanted {
+        Wanted::Unfilled => owner_of(plan, &table.owned, "r", Climb::OneStep),
+        Wanted::Stale => owner_or_kept(plan, &table.owned, "r", Climb::OneStep),
+    };
     let links: Vec<String> = match &table.owned.owner {
         Owner::System => Vec::new(),
         Owner::Parent(link) => link.columns.iter().map(ident).collect(),
@@ -68,8 +73,8 @@ fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> String {
         Wanted::Stale => format!(" AND r.{column} IS DISTINCT FROM {owner}"),
     };
     format!(
-        "WITH seen AS MATERIALIZED (\n  SELECT r.ctid AS at, r.{column} AS was, {owner} AS owner{source}\n  FROM {name} \
-         AS r\n  WHERE r.ctid >= $1::text::tid AND r.ctid < $2::text::tid{looked_at}\n), done AS (\n  UPDATE {name} AS t \
+        "WITH seen AS MATERIALIZED (\n  SELECT r.ctid AS at, r.{column} AS was{source},\n    {owner} AS owner\n  FROM {name} \
+         AS r\n  WHERE r.ctid >= $1::text::tid AND r.ctid < $2::text::tid\n   {looked_at}\n), done AS (\n  UPDATE {name} AS t \
          SET {column} = seen.owner\n  FROM seen\n  WHERE t.ctid = seen.at AND t.ctid >= $1::text::tid AND t.ctid < \
          $2::text::tid\n    AND t.{column} IS NOT DISTINCT FROM seen.was{unchanged}\n    AND seen.owner IS NOT NULL\n  \
          RETURNING 1\n)\nSELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM done),\n  (SELECT count(*) FROM seen \

@@ -34,6 +34,22 @@ pub(super) fn owner_of(plan: &Plan, table: &OwnedTable, alias: &str, climb: Clim
     expression(plan, table, alias, climb, 1)
 }
 
+/// The owner of the row `alias` by its source, else the one it has: a row that loses its parent keeps its owner, and only
+/// a row that never had one may stay without.
+pub(super) fn owner_or_kept(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb) -> String {
+    if table.owner == Owner::System {
+        return system_id(plan);
+    }
+    let only_found = OwnedTable { unowned: Unowned::Stop, ..table.clone() };
+    let found = owner_of(plan, &only_found, alias, climb);
+    let kept = format!("{alias}.{}", ident(&plan.owner_column));
+    let last = match table.unowned {
+        Unowned::Stop => String::new(),
+        Unowned::System => format!(", {}", system_id(plan)),
+    };
+    format!("coalesce(\n      {found},\n      {kept}{last})")
+}
+
 fn expression(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb, depth: usize) -> String {
     let link = match &table.owner {
         Owner::System => return system_id(plan),
@@ -83,8 +99,9 @@ fn join(link: &Link, parent: &str, child: &str) -> String {
     pairs.map(equal).collect::<Vec<_>>().join(" AND ")
 }
 
+/// The dot keeps schema and table apart: `a_b.c` and `a.b_c` need two functions, or one's rows get the other's owner.
 fn function(kind: &str, table: &QualifiedName) -> String {
-    let name = Ident::derived(&[kind, table.schema.as_str(), table.name.as_str()]);
+    let name = Ident::derived(&[kind, &table.to_string()]);
     format!("tenantctl.{}", ident(&name))
 }
 
@@ -134,7 +151,7 @@ fn create_function(function: &str, body: &str) -> String {
 
 fn fill_body(plan: &Plan, table: &TablePlan) -> String {
     let column = ident(&plan.owner_column);
-    let owner = owner_of(plan, &table.owned, "NEW", Climb::ToTheSource);
+    let owner = owner_or_kept(plan, &table.owned, "NEW", Climb::ToTheSource);
     let lock = match &table.owned.owner {
         Owner::Parent(link) if !link.ends_at_tenants => {
             let parent = qualified(&link.parent);
@@ -142,22 +159,13 @@ fn fill_body(plan: &Plan, table: &TablePlan) -> String {
         }
         Owner::Parent(_) | Owner::System => String::new(),
     };
-    // A row that loses its parent keeps its owner; only a row that never had one may stay without.
-    let keep = match &table.owned.owner {
-        Owner::System => owner,
-        Owner::Parent(_) => match table.owned.unowned {
-            Unowned::Stop => format!("coalesce({owner}, NEW.{column})"),
-            Unowned::System => {
-                let stop = OwnedTable { unowned: Unowned::Stop, ..table.owned.clone() };
-                let found = owner_of(plan, &stop, "NEW", Climb::ToTheSource);
-                format!("coalesce({found}, NEW.{column}, {})", system_id(plan))
-            }
-        },
-    };
-    format!("\nBEGIN\n{lock}  NEW.{column} := {keep};\n  RETURN NEW;\nEND\n")
+    format!("\nBEGIN\n{lock}  NEW.{column} := {owner};\n  RETURN NEW;\nEND\n")
 }
 
 /// The function and the trigger by which a parent's row passes a new owner down to its children in one table.
+///
+/// Its update fires the application's own triggers on the children, which may rely on the session's search path: so the
+/// function leaves that alone, and names its operators with their schema instead.
 pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedName) -> Vec<Statement> {
     let Some(Owner::Parent(link)) = plan.tables.get(child).map(|table| &table.owned.owner) else {
         return Vec::new();
@@ -166,25 +174,31 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
     let function = function("pass", child);
     let trigger = ident(&pass_trigger(child));
     let (up, down) = (qualified(parent), qualified(child));
+    let same_row = pairs("p", &link.parent_columns, "NEW", &link.parent_columns);
+    let children = pairs("c", &link.columns, "NEW", &link.parent_columns);
     let body = format!(
-        "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = NEW.{column}\n   \
-         WHERE {} AND c.{column} IS DISTINCT FROM NEW.{column};\n  RETURN NULL;\nEND\n",
-        same_row(link),
-        join(link, "NEW", "c"),
+        "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {same_row} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = \
+         NEW.{column}\n    WHERE {children} AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR c.{column} IS \
+         NULL);\n  RETURN NULL;\nEND\n"
     );
     vec![
-        Statement::new(create_function(&function, &body)),
+        Statement::new(format!(
+            "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger\n  LANGUAGE plpgsql SECURITY DEFINER\n  AS {}",
+            dollar(&body)
+        )),
         Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
         Statement::new(format!(
-            "CREATE OR REPLACE TRIGGER {trigger}\n  AFTER UPDATE ON {up}\n  FOR EACH ROW WHEN (NEW.{column} IS DISTINCT \
-             FROM OLD.{column} AND NEW.{column} IS NOT NULL\n    AND current_setting('tenantctl.backfill', true) IS \
+            "CREATE OR REPLACE TRIGGER {trigger}\n  AFTER UPDATE ON {up}\n  FOR EACH ROW WHEN (NEW.{column} IS NOT NULL\n    \
+             AND NEW.{column} IS DISTINCT FROM OLD.{column}\n    AND current_setting('tenantctl.backfill', true) IS \
              DISTINCT FROM 'on')\n  EXECUTE FUNCTION {function}()"
         )),
         Statement::new(format!("ALTER TABLE {up} ENABLE ALWAYS TRIGGER {trigger}")),
     ]
 }
 
-fn same_row(link: &Link) -> String {
-    let equal = |column: &Ident| format!("p.{0} = NEW.{0}", ident(column));
-    link.parent_columns.iter().map(equal).collect::<Vec<_>>().join(" AND ")
+fn pairs(left: &str, left_columns: &[Ident], right: &str, right_columns: &[Ident]) -> String {
+    let equal = |(one, other): (&Ident, &Ident)| {
+        format!("{left}.{} OPERATOR(pg_catalog.=) {right}.{}", ident(one), ident(other))
+    };
+    left_columns.iter().zip(right_columns).map(equal).collect::<Vec<_>>().join(" AND ")
 }
