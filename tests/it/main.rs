@@ -5,3 +5,4 @@ mod catalog;
 mod embedded;
 mod execute;
 mod support;
+mod writer;

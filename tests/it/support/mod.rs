@@ -1,6 +1,8 @@
 //! What the tests share: a throw-away server, fresh databases on it, and a picture of a database as text.
 
+pub mod app;
 pub mod dump;
+pub mod lockstep;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
