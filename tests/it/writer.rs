@@ -31,8 +31,16 @@ const PARENTS: [(&str, &str, &str); 10] = [
 /// Tables whose owner is the organization, in the configuration where organizations are the tenants.
 const TOPS: [(&str, &str); 3] = [("workflows", "\"orgId\""), ("models", "org_id"), ("knowledge_bases", "\"orgId\"")];
 
-const COUNTED: [&str; 8] =
-    ["workflows", "workflow_nodes", "node_runs", "rules", "models", "kb_documents", "\"decisionTableRows\"", "rule_versions"];
+const COUNTED: [&str; 8] = [
+    "workflows",
+    "workflow_nodes",
+    "node_runs",
+    "rules",
+    "models",
+    "kb_documents",
+    "\"decisionTableRows\"",
+    "rule_versions",
+];
 
 /// Every table in batches, and so small ones that the conversion lasts.
 fn in_small_batches(mut config: Config) -> Config {
@@ -103,7 +111,9 @@ async fn no_row_is_without_owner(client: &Client) {
 async fn every_child_has_its_parents_owner(client: &Client) {
     for (child, key, parent) in PARENTS {
         let owner = if parent == "org" { "p.id" } else { "p.tenant_id" };
-        let sql = format!("SELECT count(*) FROM {child} AS c JOIN {parent} AS p ON p.id = c.{key} WHERE c.tenant_id <> {owner}");
+        let sql = format!(
+            "SELECT count(*) FROM {child} AS c JOIN {parent} AS p ON p.id = c.{key} WHERE c.tenant_id <> {owner}"
+        );
         assert_eq!(count(client, &sql).await, 0, "{child} has stale owners");
     }
 }

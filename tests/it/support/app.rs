@@ -31,8 +31,14 @@ const ADDS: [&str; 9] = [
 ];
 
 /// What a transaction ends with.
-const CHANGES: [&str; 6] =
-    ["finish_node_run", "update_knowledge_base", "update_rule_star", "move_node_run", "move_workflow_node", "delete_node_run"];
+const CHANGES: [&str; 6] = [
+    "finish_node_run",
+    "update_knowledge_base",
+    "update_rule_star",
+    "move_node_run",
+    "move_workflow_node",
+    "delete_node_run",
+];
 
 /// Beside `app.sql`: an old writer that names the abandoned column, and says NULL.
 const NULLS: &str = "
@@ -197,7 +203,9 @@ impl Session {
     async fn count(&mut self, name: &str, is_prepared: bool, error: &Error) {
         let error = error.as_db_error().unwrap_or_else(|| panic!("{name}: {error}"));
         let (code, message) = (error.code().code(), error.message());
-        if is_prepared && name.ends_with("_star") && (code, message) == ("0A000", "cached plan must not change result type")
+        if is_prepared
+            && name.ends_with("_star")
+            && (code, message) == ("0A000", "cached plan must not change result type")
         {
             self.ledger.cached_plans += 1;
             // What a driver does with a fresh connection. In a broken transaction it has to wait for the next time.
@@ -218,7 +226,10 @@ impl Session {
         let text = "COPY kb_documents (knowledge_base_id, title, content) FROM STDIN";
         let mut sink = std::pin::pin!(self.client.copy_in(text).await?);
         sink.send(Bytes::from(lines)).await?;
-        Ok(Effect { rows: BTreeMap::from([("kb_documents", i64::try_from(sink.finish().await?).unwrap())]), ..Effect::default() })
+        Ok(Effect {
+            rows: BTreeMap::from([("kb_documents", i64::try_from(sink.finish().await?).unwrap())]),
+            ..Effect::default()
+        })
     }
 
     async fn upsert(&self) -> Result<Effect, Error> {
