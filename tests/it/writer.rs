@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tenantctl::config::{Config, Scope, StrategyChoice};
 use tenantctl::execute::Target;
+use tenantctl::pg::settings::Settings;
 use tokio_postgres::Client;
 
-use crate::execute::{config, convert};
+use crate::execute::{config, convert_with};
 use crate::support::Database;
 use crate::support::app::{Application, Ledger};
 
@@ -65,14 +66,13 @@ async fn counts(client: &Client) -> Vec<i64> {
     counts
 }
 
-/// Converts while six sessions write, and lets them go on for a while on the converted database.
-async fn convert_while_writing(config: &Config, rows: u32) -> Database<'static> {
-    let database = Database::saas25(rows).await;
+/// Converts with these settings while six sessions write, and lets them go on for a while on the converted database.
+async fn convert_while_writing(database: &Database<'_>, settings: &Settings, config: &Config) {
     let client = database.client("test").await;
     let before = counts(&client).await;
     let last_version = count(&client, "SELECT max(id) FROM rule_versions").await;
-    let application = Application::start(&database, 6).await;
-    let done = convert(&database, config, Target::End).await;
+    let application = Application::start(database, 6).await;
+    let done = convert_with(settings, config, Target::End).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let ledger = application.stop().await;
     assert!(done.unwrap().finished);
@@ -82,7 +82,6 @@ async fn convert_while_writing(config: &Config, rows: u32) -> Database<'static> 
     assert_eq!(counts(&client).await, expected(&before, last_version, &ledger), "{COUNTED:?}");
     no_row_is_without_owner(&client).await;
     report(&ledger);
-    database
 }
 
 /// Tells what the application noticed, to whoever runs the test with `--nocapture`.
@@ -120,7 +119,8 @@ async fn every_child_has_its_parents_owner(client: &Client) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_application_writes_on_while_everything_becomes_the_system_tenants() {
-    let database = convert_while_writing(&config("tenantctl.toml"), 5000).await;
+    let database = Database::saas25(5000).await;
+    convert_while_writing(&database, &database.settings(), &config("tenantctl.toml")).await;
     let client = database.client("test").await;
     for table in PARENTS.map(|(child, ..)| child).into_iter().chain(TOPS.map(|(top, _)| top)) {
         let others = count(&client, &format!("SELECT count(*) FROM {table} WHERE tenant_id <> 1")).await;
@@ -128,8 +128,8 @@ async fn the_application_writes_on_while_everything_becomes_the_system_tenants()
     }
 }
 
-async fn every_owner_is_the_organization(config: &Config) {
-    let database = convert_while_writing(config, 5000).await;
+/// Every owner is the organization that the row's own chain of parents leads to.
+async fn every_owner_is_the_organization(database: &Database<'_>) {
     let client = database.client("test").await;
     every_child_has_its_parents_owner(&client).await;
     for (top, organization) in TOPS {
@@ -141,10 +141,14 @@ async fn every_owner_is_the_organization(config: &Config) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_application_writes_on_while_organizations_become_tenants() {
-    every_owner_is_the_organization(&config("tenantctl.org.toml")).await;
+    let database = Database::saas25(5000).await;
+    convert_while_writing(&database, &database.settings(), &config("tenantctl.org.toml")).await;
+    every_owner_is_the_organization(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_application_writes_on_through_a_long_conversion_in_tiny_batches() {
-    every_owner_is_the_organization(&in_small_batches(config("tenantctl.org.toml"))).await;
+    let database = Database::saas25(5000).await;
+    convert_while_writing(&database, &database.settings(), &in_small_batches(config("tenantctl.org.toml"))).await;
+    every_owner_is_the_organization(&database).await;
 }

@@ -59,6 +59,11 @@ impl Session {
 impl Waiting {
     /// Its end, which is a good one.
     pub async fn succeeds(self) {
-        tokio::time::timeout(PATIENCE, self.0).await.expect("it still waits").unwrap().unwrap();
+        self.ends().await.unwrap();
+    }
+
+    /// Its end.
+    pub async fn ends(self) -> Result<(), Error> {
+        tokio::time::timeout(PATIENCE, self.0).await.expect("it still waits").unwrap()
     }
 }

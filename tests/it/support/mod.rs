@@ -120,7 +120,13 @@ impl Database<'_> {
 
     /// The same, resolved.
     pub fn settings(&self) -> Settings {
-        Settings::resolve(Some(&self.url()), &Environment::from_process()).unwrap()
+        self.settings_as("postgres")
+    }
+
+    /// The same for another role.
+    pub fn settings_as(&self, role: &str) -> Settings {
+        let url = self.url().replacen("//postgres@", &format!("//{role}@"), 1);
+        Settings::resolve(Some(&url), &Environment::from_process()).unwrap()
     }
 
     /// Runs statements.

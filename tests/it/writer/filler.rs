@@ -5,6 +5,7 @@ use tenantctl::config::{self, Config};
 use tenantctl::execute::Target;
 use tenantctl::plan::Phase;
 use tenantctl::sql::{Backfill, Script, Work};
+use tokio_postgres::error::SqlState;
 
 use crate::execute::convert;
 use crate::support::Database;
@@ -265,4 +266,21 @@ async fn a_row_that_changes_parents_within_a_moving_family_does_not_deadlock_wit
             "SELECT count(*) FROM note JOIN project ON project.id = 1 WHERE task_id < 20 AND note.tenant_id <> org_id";
         assert_eq!(database.number(stale).await, 0);
     }
+}
+
+/// What no order of locks can help: the writer holds its parent by the child it added, and then wants to change it; the
+/// move has changed it, and waits for the child. PostgreSQL ends one of the two, and the other is complete.
+#[tokio::test]
+async fn a_writer_that_adds_a_child_and_changes_the_moving_parent_is_the_one_deadlock_left() {
+    let (database, a, b) = converted(Target::End).await;
+    b.run(&format!("BEGIN; {ADD}")).await;
+    let moved = a.waits(MOVE).await;
+    let changed = b.waits("UPDATE project SET title = 'x' WHERE id = 1").await;
+    let changed = changed.ends().await;
+    b.run("COMMIT").await;
+    let outcomes = [changed, moved.ends().await];
+    let ended: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()?.code()).collect();
+    assert_eq!(ended, [&SqlState::T_R_DEADLOCK_DETECTED]);
+    let stale = "SELECT count(*) FROM task JOIN project ON project.id = project_id WHERE task.tenant_id <> org_id";
+    assert_eq!(database.number(stale).await, 0);
 }
