@@ -4,6 +4,10 @@
 //! the parent). Whoever changes a parent's owner takes `FOR UPDATE` on it before it passes the owner down, so one of the
 //! two waits, and no child keeps the old owner. The look-up is a statement of its own, after the lock, because under READ
 //! COMMITTED only the next statement sees what was committed while the lock was waited for (docs, 13.2.1).
+//!
+//! What this does not cover: a REPEATABLE READ writer whose snapshot is older than the move adds its row with the old owner
+//! (the comparison of owners before `enforce` repairs that); and a transaction that holds a moving row's family from both
+//! ends, by an added child and a change of the parent, say. PostgreSQL ends one of those two as a deadlock.
 
 use super::Statement;
 use super::quote::{dollar, ident, literal, qualified};

@@ -15,7 +15,7 @@ use crate::execute::{config, convert_with};
 use crate::support::Database;
 use crate::support::app::{Application, Ledger};
 
-/// Every table that the application writes, by the way to its parent; the last is the top's own source.
+/// Every table of `tenantctl.org.toml` whose owner is a parent's: its key, and the table that this leads to.
 const PARENTS: [(&str, &str, &str); 10] = [
     ("rules", "\"workflowId\"", "workflows"),
     ("decision_tables", "\"workflowId\"", "workflows"),

@@ -2,7 +2,7 @@
 //!
 //! They send the statements of `app.sql` as text, as statements prepared before the conversion, in transactions and by
 //! COPY. A transaction adds rows first and changes at most one row that was there, at its end; so without tenantctl no
-//! two of them can deadlock.
+//! two of them can deadlock. Workflows change organization in statements of their own, never in a transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -268,19 +268,23 @@ async fn a_row_that_changes_parents_within_a_moving_family_does_not_deadlock_wit
     }
 }
 
-/// What no order of locks can help: the writer holds its parent by the child it added, and then wants to change it; the
-/// move has changed it, and waits for the child. PostgreSQL ends one of the two, and the other is complete.
+/// The deadlocks that are left: the writer has what the move needs, and then needs what the move cannot give up, because
+/// the move's own statement changed it, or because it passed the owner down to another table already. PostgreSQL ends one
+/// of the two, and the other is complete.
 #[tokio::test]
-async fn a_writer_that_adds_a_child_and_changes_the_moving_parent_is_the_one_deadlock_left() {
-    let (database, a, b) = converted(Target::End).await;
-    b.run(&format!("BEGIN; {ADD}")).await;
-    let moved = a.waits(MOVE).await;
-    let changed = b.waits("UPDATE project SET title = 'x' WHERE id = 1").await;
-    let changed = changed.ends().await;
-    b.run("COMMIT").await;
-    let outcomes = [changed, moved.ends().await];
-    let ended: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()?.code()).collect();
-    assert_eq!(ended, [&SqlState::T_R_DEADLOCK_DETECTED]);
-    let stale = "SELECT count(*) FROM task JOIN project ON project.id = project_id WHERE task.tenant_id <> org_id";
-    assert_eq!(database.number(stale).await, 0);
+async fn a_writer_that_holds_a_moving_family_from_both_ends_may_deadlock_but_leaves_no_old_owner() {
+    let adds_then_changes = (ADD, "UPDATE project SET title = 'x' WHERE id = 1");
+    let changes_then_adds = ("UPDATE task SET title = 'x' WHERE id = 11", ADD);
+    for (first, second) in [adds_then_changes, changes_then_adds] {
+        let (database, a, b) = converted(Target::End).await;
+        b.run(&format!("BEGIN; {first}")).await;
+        let moved = a.waits(MOVE).await;
+        let written = b.waits(second).await.ends().await;
+        b.run("COMMIT").await;
+        let outcomes = [written, moved.ends().await];
+        let ended: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()?.code()).collect();
+        assert_eq!(ended, [&SqlState::T_R_DEADLOCK_DETECTED], "{first}; {second}");
+        let stale = "SELECT count(*) FROM task JOIN project ON project.id = project_id WHERE task.tenant_id <> org_id";
+        assert_eq!(database.number(stale).await, 0);
+    }
 }
