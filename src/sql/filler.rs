@@ -4,12 +4,21 @@
 //! the parent). Whoever changes a parent's owner takes `FOR UPDATE` on it before it passes the owner down, so one of the
 //! two waits, and no child keeps the old owner. The look-up is a statement of its own, after the lock, because under READ
 //! COMMITTED only the next statement sees what was committed while the lock was waited for (docs, 13.2.1).
+//!
+//! What this does not cover: a REPEATABLE READ writer whose snapshot is older than the move adds its row with the old owner
+//! (the comparison of owners before `enforce` repairs that); and a transaction that holds a moving row's family from both
+//! ends, by an added child and a change of the parent, say. PostgreSQL ends one of those two as a deadlock.
 
 use super::Statement;
 use super::quote::{dollar, ident, literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::{IdStyle, Unowned};
 use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Link, OwnedTable, Owner, Plan, TablePlan, pass_trigger};
+
+/// How often a new owner is passed down with little patience before it is passed down with the session's own.
+const ATTEMPTS: u32 = 20;
+/// The batches of a backfill set this: their owners are right already, and children have batches of their own.
+const NOT_THE_BACKFILL: &str = "current_setting('tenantctl.backfill', true) IS DISTINCT FROM 'on'";
 
 /// Whether an expression may find a parent without an owner and then asks the parent's own source.
 #[derive(Clone, Copy)]
@@ -110,25 +119,29 @@ pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
     let name = qualified(&table.owned.name);
     let function = function("fill", &table.owned.name);
     let column = ident(&plan.owner_column);
-    let moved = match &table.owned.owner {
-        Owner::System => String::new(),
-        Owner::Parent(link) => {
-            let changed = |column: &Ident| format!(" OR NEW.{0} IS DISTINCT FROM OLD.{0}", ident(column));
-            link.columns.iter().map(changed).collect()
-        }
+    // Where the parent decides, a writer that names another owner is corrected; the backfill's owner is the parent's.
+    let (on_insert, otherwise) = match &table.owned.owner {
+        Owner::System => (format!(" WHEN (NEW.{column} IS NULL)"), String::new()),
+        Owner::Parent(link) => (
+            String::new(),
+            format!(
+                "{}\n    OR NEW.{column} IS DISTINCT FROM OLD.{column} AND {NOT_THE_BACKFILL}",
+                link.columns.iter().map(|column| format!(" OR {}", changed(column))).collect::<String>()
+            ),
+        ),
     };
     let trigger = |name: &str| ident(&Ident::derived(&[name]));
     vec![
         Statement::new(create_function(&function, &fill_body(plan, table))),
         Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
         Statement::new(format!(
-            "CREATE OR REPLACE TRIGGER {}\n  BEFORE INSERT ON {name}\n  FOR EACH ROW WHEN (NEW.{column} IS NULL)\n  \
-             EXECUTE FUNCTION {function}()",
+            "CREATE OR REPLACE TRIGGER {}\n  BEFORE INSERT ON {name}\n  FOR EACH ROW{on_insert}\n  EXECUTE FUNCTION \
+             {function}()",
             trigger(FILL_ON_INSERT)
         )),
         Statement::new(format!(
-            "CREATE OR REPLACE TRIGGER {}\n  BEFORE UPDATE ON {name}\n  FOR EACH ROW WHEN (NEW.{column} IS NULL{moved})\
-             \n  EXECUTE FUNCTION {function}()",
+            "CREATE OR REPLACE TRIGGER {}\n  BEFORE UPDATE ON {name}\n  FOR EACH ROW WHEN (NEW.{column} IS \
+             NULL{otherwise})\n  EXECUTE FUNCTION {function}()",
             trigger(FILL_ON_UPDATE)
         )),
         Statement::new(format!(
@@ -137,11 +150,6 @@ pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
             trigger(FILL_ON_UPDATE)
         )),
     ]
-}
-
-/// The name of a table's filler and what it does, for the probe.
-pub(super) fn filler(plan: &Plan, table: &TablePlan) -> (String, String) {
-    (function("fill", &table.owned.name), fill_body(plan, table))
 }
 
 /// Runs as its owner, who may read the parent, with a fixed search path (docs, CREATE FUNCTION, "Writing SECURITY
@@ -154,17 +162,27 @@ fn create_function(function: &str, body: &str) -> String {
     )
 }
 
+/// A row that stays where it is takes no lock on its parent: a parent that moves finds it and waits for it. If it took
+/// one, each would wait for the other.
 fn fill_body(plan: &Plan, table: &TablePlan) -> String {
     let column = ident(&plan.owner_column);
     let owner = owner_or_kept(plan, &table.owned, "NEW", Climb::ToTheSource);
     let lock = match &table.owned.owner {
         Owner::Parent(link) if !link.ends_at_tenants => {
-            let parent = qualified(&link.parent);
-            format!("  PERFORM 1 FROM {parent} AS p1 WHERE {} FOR KEY SHARE;\n", join(link, "p1", "NEW"))
+            let moved = link.columns.iter().map(changed).collect::<Vec<_>>().join(" OR ");
+            let (parent, matches) = (qualified(&link.parent), join(link, "p1", "NEW"));
+            format!(
+                "  IF TG_OP = 'INSERT' OR {moved} THEN\n    PERFORM 1 FROM {parent} AS p1 WHERE {matches} FOR KEY \
+                 SHARE;\n  END IF;\n"
+            )
         }
         Owner::Parent(_) | Owner::System => String::new(),
     };
     format!("\nBEGIN\n{lock}  NEW.{column} := {owner};\n  RETURN NEW;\nEND\n")
+}
+
+fn changed(column: &Ident) -> String {
+    format!("NEW.{0} IS DISTINCT FROM OLD.{0}", ident(column))
 }
 
 /// The function and the trigger by which a parent's row passes a new owner down to its children in one table.
@@ -181,24 +199,60 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
     let (up, down) = (qualified(parent), qualified(child));
     let same_row = pairs("p", &link.parent_columns, "NEW", &link.parent_columns);
     let children = pairs("c", &link.columns, "NEW", &link.parent_columns);
-    let body = format!(
-        "\nBEGIN\n  PERFORM 1 FROM {up} AS p WHERE {same_row} FOR UPDATE;\n  UPDATE {down} AS c SET {column} = \
-         NEW.{column}\n    WHERE {children}\n      AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR \
-         c.{column} IS NULL);\n  RETURN NULL;\nEND\n"
+    let work = format!(
+        "PERFORM 1 FROM {up} AS p WHERE {same_row} FOR UPDATE;\n      UPDATE {down} AS c SET {column} = NEW.{column}\n        \
+         WHERE {children} AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR c.{column} IS NULL);"
     );
     vec![
         Statement::new(format!(
             "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger\n  LANGUAGE plpgsql SECURITY DEFINER\n  AS {}",
-            dollar(&body)
+            dollar(&yielding(&work))
         )),
         Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
         Statement::new(format!(
             "CREATE OR REPLACE TRIGGER {trigger}\n  AFTER UPDATE ON {up}\n  FOR EACH ROW WHEN (NEW.{column} IS NOT NULL\n    \
-             AND NEW.{column} IS DISTINCT FROM OLD.{column}\n    AND current_setting('tenantctl.backfill', true) IS \
-             DISTINCT FROM 'on')\n  EXECUTE FUNCTION {function}()"
+             AND NEW.{column} IS DISTINCT FROM OLD.{column}\n    AND {NOT_THE_BACKFILL})\n  \
+             EXECUTE FUNCTION {function}()"
         )),
         Statement::new(format!("ALTER TABLE {up} ENABLE ALWAYS TRIGGER {trigger}")),
     ]
+}
+
+/// Work that gives its locks up and begins anew rather than wait long for one. It goes from the parent to its children;
+/// a writer that has changed a child and now refers to a parent comes the other way. The writer gets through, since each
+/// attempt ends well before `deadlock_timeout` (1 s by default); the last one waits as the session would.
+///
+/// Passing on to grandchildren is part of the outermost attempt: only that one can give up all of them.
+fn yielding(work: &str) -> String {
+    format!(
+        "
+DECLARE
+  patience text := pg_catalog.current_setting('lock_timeout');
+BEGIN
+  IF pg_catalog.current_setting('tenantctl.passing', true) OPERATOR(pg_catalog.=) 'on' THEN
+    {work}
+    RETURN NULL;
+  END IF;
+  FOR attempt IN 1..{ATTEMPTS} LOOP
+    BEGIN
+      PERFORM pg_catalog.set_config('tenantctl.passing', 'on', true);
+      IF attempt OPERATOR(pg_catalog.<) {ATTEMPTS} THEN
+        PERFORM pg_catalog.set_config('lock_timeout', '100ms', true);
+      END IF;
+      {work}
+      PERFORM pg_catalog.set_config('tenantctl.passing', 'off', true);
+      PERFORM pg_catalog.set_config('lock_timeout', patience, true);
+      RETURN NULL;
+    EXCEPTION WHEN lock_not_available THEN
+      IF attempt OPERATOR(pg_catalog.=) {ATTEMPTS} THEN
+        RAISE;
+      END IF;
+    END;
+    PERFORM pg_catalog.pg_sleep(0.01);
+  END LOOP;
+END
+"
+    )
 }
 
 fn pairs(left: &str, left_columns: &[Ident], right: &str, right_columns: &[Ident]) -> String {

@@ -7,6 +7,7 @@ use tenantctl::config::{self, Config};
 use tenantctl::error::Failure;
 use tenantctl::event::{Event, Observer};
 use tenantctl::execute::{Done, Interrupt, Target};
+use tenantctl::pg::settings::Settings;
 
 use crate::support::{Database, dump, fixture};
 
@@ -26,8 +27,13 @@ pub fn config(file: &str) -> Config {
 
 /// Converts a database as far as the target.
 pub async fn convert(database: &Database<'_>, config: &Config, target: Target) -> Result<Done, Failure> {
+    convert_with(&database.settings(), config, target).await
+}
+
+/// Converts the database that the settings lead to, as their role.
+pub async fn convert_with(settings: &Settings, config: &Config, target: Target) -> Result<Done, Failure> {
     let order = Order::default();
-    let conversion = Conversion::open(&database.settings(), config, &order).await?;
+    let conversion = Conversion::open(settings, config, &order).await?;
     if conversion.is_nothing() {
         return Ok(Done::default());
     }

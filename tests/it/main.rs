@@ -15,3 +15,4 @@ mod settings;
 mod sql;
 mod support;
 mod ui;
+mod writer;

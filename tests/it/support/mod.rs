@@ -1,7 +1,9 @@
 //! What the tests share: a throw-away server, fresh databases on it, and a picture of a database as text.
 
+pub mod app;
 pub mod ask;
 pub mod dump;
+pub mod lockstep;
 pub mod plan;
 pub mod run;
 pub mod tls_server;
@@ -143,7 +145,13 @@ impl Database<'_> {
 
     /// The same, resolved.
     pub fn settings(&self) -> Settings {
-        Settings::resolve(Some(&self.url()), &Environment::from_process()).unwrap()
+        self.settings_as("postgres")
+    }
+
+    /// The same for another role.
+    pub fn settings_as(&self, role: &str) -> Settings {
+        let url = self.url().replacen("//postgres@", &format!("//{role}@"), 1);
+        Settings::resolve(Some(&url), &Environment::from_process()).unwrap()
     }
 
     /// Runs statements.
