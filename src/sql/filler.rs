@@ -152,6 +152,11 @@ pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
     ]
 }
 
+/// The name of a table's filler and what it does, for the probe.
+pub(super) fn filler(plan: &Plan, table: &TablePlan) -> (String, String) {
+    (function("fill", &table.owned.name), fill_body(plan, table))
+}
+
 /// Runs as its owner, who may read the parent, with a fixed search path (docs, CREATE FUNCTION, "Writing SECURITY
 /// DEFINER Functions Safely").
 fn create_function(function: &str, body: &str) -> String {
@@ -201,7 +206,7 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
     let children = pairs("c", &link.columns, "NEW", &link.parent_columns);
     let work = format!(
         "PERFORM 1 FROM {up} AS p WHERE {same_row} FOR UPDATE;\n      UPDATE {down} AS c SET {column} = NEW.{column}\n        \
-         WHERE {children} AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR c.{column} IS NULL);"
+         WHERE {children}\n          AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR c.{column} IS NULL);"
     );
     vec![
         Statement::new(format!(
