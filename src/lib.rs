@@ -4,5 +4,6 @@ pub mod catalog;
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod pg;
 pub mod plan;
 pub mod sql;

@@ -18,9 +18,9 @@ pub struct Catalog {
     /// Every table of the schemas that were asked for, by name.
     #[serde(with = "as_pairs")]
     pub tables: BTreeMap<QualifiedName, Table>,
-    /// Views and materialized views that read one of them.
+    /// Views and materialized views that read one of them, whatever schema they are in.
     pub views: Vec<View>,
-    /// Functions whose arguments or result are a row of one of them.
+    /// Functions whose arguments or result are a row of one of them, one entry for each overload.
     pub row_functions: Vec<RowFunction>,
 }
 
@@ -31,7 +31,8 @@ pub struct Server {
     pub version: u32,
     /// The database's name.
     pub database: String,
-    /// Identifies the cluster: the same after a restart, another one after a restore elsewhere.
+    /// Identifies the cluster: the same after a restart, another one where `initdb` ran anew, but kept by a physical
+    /// copy (a replica, a restored base backup). Empty where the right to ask for it was revoked.
     pub system_identifier: String,
     /// The role we are.
     pub role: String,
@@ -91,15 +92,16 @@ pub struct Table {
     pub owner: Ident,
     /// The role is the owner or a member of it, so it may alter the table.
     pub may_alter: bool,
-    /// The role may read it.
+    /// The role may read it, and may use its schema.
     pub may_read: bool,
     /// Its schema accepts new objects (an index, for example) from the role.
     pub may_create: bool,
     /// Rows, estimated from statistics; nothing when it was never analyzed.
     pub rows: Option<u64>,
-    /// Bytes of the main heap.
+    /// Bytes of the main heap, as of the last VACUUM or ANALYZE; 0 before the first, and above the leaves of a
+    /// partition tree.
     pub heap_bytes: u64,
-    /// Bytes with indexes and TOAST.
+    /// Bytes with indexes and TOAST, which only VACUUM counts.
     pub total_bytes: u64,
     /// Row-level security.
     pub row_security: RowSecurity,
@@ -110,16 +112,22 @@ pub struct Table {
     /// A logical subscription writes it, so its foreign keys prove nothing.
     pub subscribed: bool,
     /// Columns by position, dropped ones left out.
+    #[serde(default)]
     pub columns: Vec<Column>,
     /// Primary key and unique constraints.
+    #[serde(default)]
     pub keys: Vec<Key>,
     /// Foreign keys of this table.
+    #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
     /// Check constraints, and the named NOT NULL constraints of 18.
+    #[serde(default)]
     pub checks: Vec<Check>,
     /// All indexes, those of constraints too.
+    #[serde(default)]
     pub indexes: Vec<Index>,
-    /// User triggers.
+    /// User triggers, copies in partitions included.
+    #[serde(default)]
     pub triggers: Vec<Trigger>,
 }
 
@@ -149,9 +157,12 @@ pub struct Column {
     pub data_type: String,
     /// NOT NULL is set, proven or not (18 knows a NOT NULL that is not valid: see [`Check`]).
     pub not_null: bool,
-    /// The default's expression, or `identity`, or the generated column's expression.
+    /// The default's expression, or `identity`, or the generated column's expression (nothing for that one while
+    /// another session holds the table exclusively: it cannot be read then without waiting).
     pub default: Option<String>,
-    /// The sequence that feeds it (serial or identity).
+    /// It is computed from other columns, so nobody can write to it.
+    pub generated: bool,
+    /// The sequence that feeds it: an identity's, or the one that the default calls.
     pub sequence: Option<QualifiedName>,
 }
 
@@ -164,6 +175,10 @@ pub struct Key {
     pub primary: bool,
     /// Its columns in order.
     pub columns: Vec<Ident>,
+    /// It may be checked at the end of the transaction; no foreign key can refer to such a key.
+    pub deferrable: bool,
+    /// Its last column may not overlap instead of not be equal (WITHOUT OVERLAPS of 18).
+    pub period: bool,
 }
 
 /// A foreign key.
@@ -181,8 +196,13 @@ pub struct ForeignKey {
     pub validated: bool,
     /// New rows are checked (false only for NOT ENFORCED of 18).
     pub enforced: bool,
-    /// Its triggers are enabled on both sides; a key whose triggers are off proves nothing.
+    /// Its triggers are enabled on both sides, and everywhere in the partition trees there; a key whose triggers are
+    /// off proves nothing.
     pub triggers_enabled: bool,
+    /// It may be checked at the end of the transaction.
+    pub deferrable: bool,
+    /// Its last column is contained in the parent's instead of equal (PERIOD of 18).
+    pub period: bool,
 }
 
 /// A check constraint, or on 18 a NOT NULL constraint.
@@ -190,8 +210,9 @@ pub struct ForeignKey {
 pub struct Check {
     /// The constraint's name.
     pub name: Ident,
-    /// The definition, for example `CHECK ((tenant_id IS NOT NULL))` or `NOT NULL tenant_id`.
-    pub definition: String,
+    /// The definition, for example `CHECK ((tenant_id IS NOT NULL))` or `NOT NULL tenant_id`, without NOT VALID. A
+    /// check has none while another session holds the table exclusively: it cannot be read then without waiting.
+    pub definition: Option<String>,
     /// Every row was checked.
     pub validated: bool,
 }
@@ -242,14 +263,14 @@ pub struct Trigger {
     pub before_row: bool,
 }
 
-/// A view that reads tables.
+/// A view that reads tables, directly or through other views.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
     /// Its name.
     pub name: QualifiedName,
     /// A materialized one.
     pub materialized: bool,
-    /// The tables that it reads directly.
+    /// The tables and views that it reads directly.
     pub reads: Vec<QualifiedName>,
 }
 

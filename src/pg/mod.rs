@@ -1,0 +1,3 @@
+//! The door to the server. No other folder names `tokio_postgres`.
+
+pub mod introspect;
