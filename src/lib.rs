@@ -2,6 +2,7 @@
 
 pub mod catalog;
 pub mod config;
+pub mod embedded;
 pub mod error;
 pub mod event;
 pub mod pg;
