@@ -11,6 +11,7 @@ mod guard;
 mod probe;
 pub mod quote;
 mod script;
+pub mod snapshot;
 
 use std::fmt;
 
