@@ -38,7 +38,7 @@ CREATE TABLE "Rule Rows" (
     CONSTRAINT "Rule Rows_of_rule" FOREIGN KEY ("ruleId", tenant_id) REFERENCES rules (id, tenant_id)
 );
 CREATE INDEX "Rule Rows_tenant_id_idx" ON "Rule Rows" (tenant_id);
-INSERT INTO "Rule Rows" ("ruleId", tenant_id) VALUES (1, 1), (3, 1);
+INSERT INTO "Rule Rows" ("ruleId", tenant_id) VALUES (2, 1), (3, 1);
 
 CREATE TABLE templates (
     id BIGSERIAL PRIMARY KEY,

@@ -64,7 +64,7 @@ fn a_run_without_findings_is_one_line() {
 
 #[test]
 fn the_listing_of_all_checks() {
-    assert_snapshot!(written(|out| list(out)));
+    assert_snapshot!(written(list));
 }
 
 #[test]
