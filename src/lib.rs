@@ -49,6 +49,7 @@ pub mod plan;
 pub mod report;
 pub mod sql;
 pub mod ui;
+pub mod verify;
 
 use std::process::ExitCode;
 

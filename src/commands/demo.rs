@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 use super::conversion::{Conversion, Order};
 use super::planning::{self, Planned};
-use super::{Context, signals};
+use super::{Context, signals, verify};
 use crate::catalog::QualifiedName;
 use crate::config::{self, Config};
 use crate::embedded::{Options, Server};
@@ -101,10 +101,12 @@ async fn convert(args: &Args, context: &Context, settings: &Settings) -> anyhow:
 
     let done = done?;
     let shown = describe(&reader, &config, &fixture, before, rows_before, done, elapsed, ledger).await?;
+    let findings = verify::check(&reader, &config).await?;
     let mut out = std::io::stdout().lock();
     report::write(&shown, &mut out)?;
+    verify::summary(&findings, &mut out)?;
     out.flush()?;
-    Ok(Exit::Done)
+    Ok(verify::exit(&findings))
 }
 
 async fn load(settings: &Settings, fixture: &Fixture, rows: u32, context: &Context) -> Result<(), Failure> {

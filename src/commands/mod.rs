@@ -8,6 +8,7 @@ pub mod planning;
 mod signals;
 mod status;
 mod tally;
+mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Show what is done, what is running, and how to go on
     Status(status::Args),
+    /// Prove that every row has its right owner and that the database enforces it
+    Verify(verify::Args),
     /// Convert a throw-away database while an application writes to it, and show what happened
     Demo(demo::Args),
 }
@@ -91,6 +94,7 @@ impl Cli {
             Command::Plan(args) => args.shape(),
             Command::Migrate(args) => args.format,
             Command::Status(args) => args.format,
+            Command::Verify(args) => args.format,
             Command::Demo(_) => Shape::Text,
         }
     }
@@ -101,6 +105,7 @@ impl Cli {
             Command::Plan(args) => plan::run(args, &context).await,
             Command::Migrate(args) => migrate::run(args, &context).await,
             Command::Status(args) => status::run(args, &context).await,
+            Command::Verify(args) => verify::run(args, &context).await,
             Command::Demo(args) => demo::run(args, &context).await,
         }
     }

@@ -2,6 +2,7 @@
 
 mod backfill;
 pub mod bookkeeping;
+pub mod checks;
 pub mod facts;
 mod interrupt;
 mod pace;

@@ -14,6 +14,7 @@ mod overview;
 mod probe;
 pub mod quote;
 mod script;
+pub mod snapshot;
 
 use std::fmt;
 

@@ -15,4 +15,5 @@ mod settings;
 mod sql;
 mod support;
 mod ui;
+mod verify;
 mod writer;

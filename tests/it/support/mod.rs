@@ -36,6 +36,11 @@ impl Server {
         connect(&self.0, role, application, "postgres").await
     }
 
+    /// Connects as `role` to a database.
+    pub async fn client(&self, role: &str, application: &str, database: &str) -> Client {
+        connect(&self.0, role, application, database).await
+    }
+
     /// The directory of the socket.
     pub fn host(&self) -> String {
         self.0.host().to_str().unwrap().to_owned()
