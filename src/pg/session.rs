@@ -51,15 +51,15 @@ impl Session {
         let mut session = Session { opened, pid: 0, major: 0 };
         let row = session.one(&Query::backend(), &[]).await?;
         (session.pid, session.major) = (super::get(&row, 0)?, super::get(&row, 1)?);
-        let read_only = match access {
-            Access::Read => "on",
+        match access {
+            // A reader waits a little for a table that somebody holds, and then says so.
+            Access::Read => session.set_up("SET default_transaction_read_only = on; SET lock_timeout = '2s'").await?,
             Access::Write => {
                 session.refuse_read_only(settings).await?;
-                "off"
+                session.set_up("SET default_transaction_read_only = off").await?;
             }
             Access::Application => return Ok(session),
-        };
-        session.set_up(read_only).await?;
+        }
         session.is_same_backend().await?;
         Ok(session)
     }
@@ -78,14 +78,13 @@ impl Session {
             .hint("connect to PostgreSQL itself, or to a pooler in session mode; a transaction pooler loses locks and settings"))
     }
 
-    async fn set_up(&self, read_only: &str) -> Result<(), Failure> {
+    async fn set_up(&self, own: &str) -> Result<(), Failure> {
         // The role may set this only as a superuser or by grant; where it may not, it cannot inherit another value either.
         let settings = match self.may_set_replication_role().await? {
             true => SETTINGS.to_owned(),
             false => SETTINGS.replace("SET session_replication_role = origin; ", ""),
         };
-        let text = format!("{settings}; SET default_transaction_read_only = {read_only}");
-        self.simple(&text).await.map_err(|refusal| refusal.failure("setting up the session"))
+        self.simple(&format!("{settings}; {own}")).await.map_err(|refusal| refusal.failure("setting up the session"))
     }
 
     async fn may_set_replication_role(&self) -> Result<bool, Failure> {

@@ -23,7 +23,9 @@ pub(super) const CHECKS: &[Check] = &[
         promise: "the owner column has the type of the tenants' id",
         harm: "comparisons need casts, which pass by indexes and let values in that no tenant can have",
         remedy: "change the column's type to the type of the tenants' id",
-        violation: "ALTER TABLE templates ALTER COLUMN tenant_id TYPE integer;",
+        violation: "ALTER TABLE templates DROP COLUMN tenant_id CASCADE;\n\
+                    ALTER TABLE templates ADD COLUMN tenant_id integer NOT NULL DEFAULT 1 REFERENCES tenants (id);\n\
+                    CREATE INDEX ON templates (tenant_id);",
         judge: owner_type,
     },
     Check {

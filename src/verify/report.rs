@@ -1,7 +1,5 @@
 //! What a run of the checks found out: a verdict for every check and object, and what follows from them all.
 
-use std::collections::BTreeSet;
-
 use super::{Check, Severity};
 use crate::error::Exit;
 
@@ -106,11 +104,6 @@ impl Report {
     /// How many findings are that bad.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings().iter().filter(|finding| finding.check.severity == severity).count()
-    }
-
-    /// The ids of the checks that fired.
-    pub fn fired(&self) -> BTreeSet<&'static str> {
-        self.findings().iter().map(|finding| finding.check.id).collect()
     }
 
     /// Whether every question was answered.
