@@ -4,5 +4,6 @@
 mod catalog;
 mod embedded;
 mod execute;
+mod locks;
 mod resume;
 mod support;
