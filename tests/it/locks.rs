@@ -31,7 +31,9 @@ async fn idle_in_transaction(database: &Database<'_>, did: &str) -> (Client, i32
 }
 
 fn is_named(holders: &[LockHolder], pid: i32) -> bool {
-    holders.iter().any(|who| who.pid == pid && who.application == "nightly report" && who.state == "idle in transaction")
+    holders
+        .iter()
+        .any(|who| who.pid == pid && who.application == "nightly report" && who.state == "idle in transaction")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,5 +5,6 @@ mod catalog;
 mod embedded;
 mod execute;
 mod locks;
+mod recorder;
 mod resume;
 mod support;

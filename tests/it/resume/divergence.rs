@@ -53,7 +53,10 @@ async fn a_history_that_somebody_changed_is_refused_before_anything_is_written()
 async fn a_version_of_an_earlier_run_that_is_gone_from_the_history_is_missed_too() {
     let (database, config) = (Database::saas25(100).await, config("tenantctl.toml"));
     assert!(Run::to_the_end().on(&database, &config).await.is_finished());
-    for change in ["DELETE FROM tenantctl.schema_history WHERE version = 2", "DELETE FROM tenantctl.schema_history WHERE version = (SELECT max(version) FROM tenantctl.schema_history)"] {
+    for change in [
+        "DELETE FROM tenantctl.schema_history WHERE version = 2",
+        "DELETE FROM tenantctl.schema_history WHERE version = (SELECT max(version) FROM tenantctl.schema_history)",
+    ] {
         let database = database.copy().await;
         database.run(change).await;
         database.run("ALTER TABLE rules DROP CONSTRAINT rules_tenant_id_fkey").await;
@@ -128,7 +131,9 @@ async fn a_new_plan_with_another_source_changes_the_filler_and_the_default_too()
         assert!(!Run::to(Target::Phase(Phase::Expand)).on(&database, first).await.is_finished());
         replanned(&database, then).await;
         database.run(NEW_RULE).await;
-        let right = format!("SELECT count(*) FROM rules AS r JOIN tenants AS t ON t.id = r.tenant_id WHERE r.code = 'new' AND t.slug = '{owner}'");
+        let right = format!(
+            "SELECT count(*) FROM rules AS r JOIN tenants AS t ON t.id = r.tenant_id WHERE r.code = 'new' AND t.slug = '{owner}'"
+        );
         assert_eq!(database.number(&right).await, 1, "{owner}");
     }
 }

@@ -17,9 +17,7 @@ async fn stopped_after(batches: usize) -> (Database<'static>, usize) {
     let database = Database::saas25(4000).await;
     let blocks = usize::try_from(database.number(BLOCKS).await).unwrap();
     assert!(blocks > 2 * batches, "{blocks} blocks");
-    let here = move |_, event: &Event| {
-        matches!(event, Event::BatchDone { id, block, .. } if id == BACKFILL && *block == batches as u64)
-    };
+    let here = move |_, event: &Event| matches!(event, Event::BatchDone { id, block, .. } if id == BACKFILL && *block == batches as u64);
     assert!(stop_at(&database, &config("tenantctl.toml"), Stop::Neat, here).await);
     (database, blocks)
 }
@@ -91,7 +89,8 @@ async fn a_run_stops_at_its_target_and_goes_on_later() {
     let phases = |phase: &str| format!("SELECT count(*) FROM tenantctl.schema_history WHERE name LIKE '{phase}%'");
     assert!(database.number(&phases("expand")).await > 10);
     assert_eq!(database.number(&phases("backfill")).await, 0);
-    let columns = "SELECT count(*) FROM pg_attribute WHERE attname = 'tenant_id' AND attnotnull AND attrelid = 'rules'::regclass";
+    let columns =
+        "SELECT count(*) FROM pg_attribute WHERE attname = 'tenant_id' AND attnotnull AND attrelid = 'rules'::regclass";
     assert_eq!(database.number(columns).await, 0);
 
     assert!(Run::to_the_end().on(&database, &config).await.is_finished());

@@ -7,8 +7,8 @@ use tenantctl::error::Code;
 use tenantctl::event::Event;
 
 use super::{everything, picture};
-use crate::support::{Database, now};
 use crate::support::run::{Run, config, starts};
+use crate::support::{Database, now};
 
 const TAKE_THE_PEN: &str = "UPDATE tenantctl.lease SET fence = fence + 1";
 /// Waits until the session is gone, and until our side had the time to hear of it.
@@ -112,7 +112,8 @@ async fn a_run_whose_lock_is_lost_commits_nothing_more() {
 async fn a_statement_that_waits_when_the_lock_is_lost_is_cancelled() {
     let (database, config) = (Database::saas25(100).await, config("tenantctl.toml"));
     let reader = database.client("long report").await;
-    let hold = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM org; LOCK TABLE rules IN ROW EXCLUSIVE MODE";
+    let hold =
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM org; LOCK TABLE rules IN ROW EXCLUSIVE MODE";
     let run = Run::doing_at(
         |event| starts(event, "enforce/public.rules/build-index"),
         || now(async { reader.batch_execute(hold).await.unwrap() }),
