@@ -1,0 +1,198 @@
+//! What is planned is what is sent: the server's own log is the witness.
+
+use tenantctl::commands::planning;
+use tenantctl::config::Config;
+use tenantctl::event::Event;
+use tenantctl::pg::{Access, Session};
+use tenantctl::plan::TxnMode;
+use tenantctl::sql::{Script, ScriptStep, Work};
+
+use crate::support::run::{Outcome, Run, config};
+use crate::support::{Database, Server, dump, fixture};
+
+const CONFIGS: [&str; 2] = ["tenantctl.toml", "tenantctl.org.toml"];
+
+async fn script(database: &Database<'_>, config: &Config) -> Script {
+    let session = Session::open(&database.settings(), Access::Read).await.unwrap();
+    planning::plan(&session, config).await.unwrap().script
+}
+
+#[tokio::test]
+async fn the_server_receives_the_statements_of_the_plan_in_its_order_and_no_others() {
+    for file in CONFIGS {
+        let server = Server::with(&[("log_statement", "all"), ("log_line_prefix", "%a|"), ("autovacuum", "off")]);
+        let (database, config) = (server.saas25(300).await, config(file));
+        let script = script(&database, &config).await;
+        let outcome = Run::to_the_end().on(&database, &config).await;
+        assert!(outcome.is_finished(), "{:?}", outcome.done);
+        let sent = sent(&server.log(), &script);
+        let planned = planned(&script, &outcome);
+        assert!(planned.len() > 100, "{}", planned.len());
+        for (number, (sent, planned)) in sent.iter().zip(&planned).enumerate() {
+            assert_eq!(sent, planned, "{file}: text {number}");
+        }
+        assert_eq!(sent.len(), planned.len(), "{file}");
+    }
+}
+
+/// What each step of the script should send: its statements as one text where they are one transaction, else one by one;
+/// a backfill's as often as it committed a batch.
+fn planned(script: &Script, outcome: &Outcome) -> Vec<String> {
+    assert!(!outcome.events.iter().any(|event| matches!(event, Event::StepSkipped { .. } | Event::LockWaited { .. })));
+    script.steps().flat_map(|step| planned_by_step(step, outcome)).collect()
+}
+
+fn planned_by_step(step: &ScriptStep, outcome: &Outcome) -> Vec<String> {
+    match (&step.work, step.mode) {
+        (Work::Statements(_), TxnMode::Autocommit) => step.texts().map(str::to_owned).collect(),
+        (Work::Statements(_), TxnMode::Transaction | TxnMode::Batches) => {
+            vec![step.texts().map(|text| format!("{text};\n")).collect()]
+        }
+        (Work::Backfill(backfill), _) => {
+            let settings: String = backfill.settings.iter().map(|statement| format!("{statement};")).collect();
+            let batch = [settings, backfill.batch.text().to_owned()];
+            (0..outcome.batches(&step.id)).flat_map(|_| batch.clone()).collect()
+        }
+    }
+}
+
+/// What the session that does the work sent from the moment it had the pen, without the frame around it: the limits, the
+/// fence, the records, and the questions.
+fn sent(log: &str, script: &Script) -> Vec<String> {
+    let texts = texts(log);
+    let pen = texts.iter().position(|text| text.starts_with("UPDATE tenantctl.lease SET fence")).unwrap();
+    texts[..pen].iter().for_each(|text| assert!(is_harmless(text), "sent before the run began: {text}"));
+    let questions = questions(script);
+    let framed = texts[pen..].iter().filter(|text| !questions.contains(&text.as_str()));
+    framed.map(|text| unframed(text).to_owned()).filter(|text| !text.is_empty() && !is_bookkeeping(text)).collect()
+}
+
+/// The texts that reached the server, a simple query or one with parameters alike. In the log, a line that belongs to the
+/// one before begins with a tab.
+fn texts(log: &str) -> Vec<String> {
+    let whole = log.replace("\n\t", "\r");
+    let text = |line: &str| {
+        let said = line.strip_prefix("tenantctl|LOG:  ")?;
+        let (kind, text) = said.split_once(": ")?;
+        (kind == "statement" || kind.starts_with("execute ")).then(|| text.replace('\r', "\n"))
+    };
+    whole.lines().filter_map(text).collect()
+}
+
+/// Before the run there are only questions, the session's own settings, and the bookkeeping's tables.
+fn is_harmless(text: &str) -> bool {
+    let text = unframed(text);
+    let mut words = text.lines().filter(|line| !line.starts_with("--")).flat_map(str::split_whitespace);
+    let first = words.next().unwrap_or_default();
+    matches!(first, "" | "SELECT" | "WITH" | "SET" | "BEGIN" | "COMMIT" | "ROLLBACK")
+        || text.starts_with("CREATE SCHEMA IF NOT EXISTS tenantctl")
+        || text.starts_with("-- tenantctl's own bookkeeping")
+        || is_bookkeeping(text)
+}
+
+fn is_bookkeeping(text: &str) -> bool {
+    ["INSERT INTO tenantctl.", "UPDATE tenantctl.", "CREATE TABLE IF NOT EXISTS tenantctl."]
+        .iter()
+        .any(|start| text.starts_with(start))
+        || (text.starts_with("SELECT ") && (text.contains(" FROM tenantctl.") || text.contains("('tenantctl.run')")))
+        || text.starts_with("SELECT substr(pg_walfile_name(")
+}
+
+fn questions(script: &Script) -> Vec<&str> {
+    let guards = script.migrations.iter().filter_map(|migration| migration.guard.as_ref());
+    let probes = script.steps().filter_map(|step| step.probe.as_ref());
+    let counts = script.steps().filter_map(|step| match &step.work {
+        Work::Backfill(backfill) => Some(backfill),
+        Work::Statements(_) => None,
+    });
+    let counts = counts.flat_map(|backfill| std::iter::once(&backfill.extent).chain(&backfill.left));
+    guards.chain(probes).chain(counts).map(|query| query.text()).collect()
+}
+
+/// A transaction's own part: after its limits and the fence, before the records and the end.
+fn unframed(text: &str) -> &str {
+    if matches!(text, "BEGIN" | "START TRANSACTION" | "COMMIT") {
+        return "";
+    }
+    let text = text.strip_prefix("BEGIN; ").unwrap_or(text);
+    let Some(text) = text.strip_prefix("SET LOCAL lock_timeout = ") else { return text };
+    let (limits, text) = text.split_once(";\n").unwrap();
+    assert!(limits.split("; ").skip(1).all(|limit| limit.starts_with("SET LOCAL statement_timeout = ")), "{limits}");
+    let text = match text.strip_prefix("SELECT tenantctl.assert_fence(") {
+        Some(rest) => rest.split_once(";\n").unwrap().1,
+        None => text,
+    };
+    let text = text.strip_suffix("COMMIT").unwrap_or(text);
+    match text.rfind("INSERT INTO tenantctl.step ") {
+        Some(at) => {
+            let (own, records) = text.split_at(at);
+            let mut records = records.split_terminator(";\n");
+            assert!(records.all(|record| record.starts_with("INSERT INTO tenantctl.")), "{text}");
+            own
+        }
+        None => text,
+    }
+}
+
+/// The printed script, run by hand: the same objects as `migrate` leaves, whoever sends the statements.
+#[tokio::test]
+async fn the_printed_script_makes_the_same_database_as_the_run() {
+    for file in CONFIGS {
+        let config = config(file);
+        let by_hand = empty().await;
+        let script = script(&by_hand, &config).await;
+        by_hand.run("CREATE SCHEMA tenantctl").await;
+        let client = by_hand.client("psql").await;
+        for migration in &script.migrations {
+            let text = migration.text().replace("$1::text", "'(0,0)'").replace("$2::text", "'(0,0)'");
+            for statement in statements(&text) {
+                if let Err(error) = client.batch_execute(statement).await {
+                    panic!("{}: {error:?}\n{statement}", migration.file_name());
+                }
+            }
+        }
+        let by_run = empty().await;
+        assert!(Run::to_the_end().on(&by_run, &config).await.is_finished());
+        by_hand.run("CREATE TABLE tenantctl.schema_history (version int, name text)").await;
+        assert_eq!(objects(&by_hand).await, objects(&by_run).await, "{file}");
+    }
+}
+
+async fn empty() -> Database<'static> {
+    let database = crate::support::server().database().await;
+    database.run(&fixture("schema.sql")).await;
+    database
+}
+
+/// Everything but what the bookkeeping has for itself.
+async fn objects(database: &Database<'_>) -> String {
+    let all = dump::schema(&database.client("test").await).await;
+    let mut objects: Vec<&str> = all.split("\nfunction ").collect();
+    objects.retain(|object| !object.contains("FUNCTION tenantctl.assert_fence"));
+    let lines = objects.iter().flat_map(|object| object.lines()).filter(|line| !line.starts_with("history "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The statements of a text, as psql finds them: at a semicolon outside of quotes, dollar quotes and comments.
+fn statements(text: &str) -> Vec<&str> {
+    let (mut statements, mut start, mut at) = (Vec::new(), 0, 0);
+    while let Some(here) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let skip = |end: &str, from: usize| here[from..].find(end).map_or(here.len(), |found| from + found + end.len());
+        at += match here.as_bytes()[0] {
+            b'-' if here.starts_with("--") => skip("\n", 0),
+            b'\'' => skip("'", 1),
+            b'"' => skip("\"", 1),
+            b'$' => match here[1..].find('$') {
+                Some(tag) => skip(&here[..tag + 2], tag + 2),
+                None => 1,
+            },
+            b';' => {
+                statements.push(text[start..at].trim());
+                start = at + 1;
+                1
+            }
+            _ => here.chars().next().map_or(1, char::len_utf8),
+        };
+    }
+    statements
+}
