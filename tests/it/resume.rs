@@ -8,7 +8,8 @@ mod takeover;
 
 use crate::support::{Database, dump};
 
-/// Everything that must not depend on how often a run was stopped: objects, owners, history, the System Tenant.
+/// Everything that must not depend on how often a run was stopped: objects, owners, statistics, history, the System
+/// Tenant.
 pub async fn picture(database: &Database<'_>) -> String {
     let client = database.client("picture").await;
     let mut picture = dump::schema(&client).await + "\n" + &dump::owners(&client, "tenant_id").await;
@@ -19,6 +20,7 @@ pub async fn picture(database: &Database<'_>) -> String {
              UNION ALL SELECT format('System Tenants: %s', query_to_xml(format(
                  'SELECT count(*) AS n, min(id) AS id FROM %s WHERE slug = ''system''', coalesce(to_regclass('tenants'), 'org')),
                  false, true, ''))
+             UNION ALL SELECT format('analyzed %s', tablename) FROM pg_stats WHERE schemaname = 'public' AND attname = 'tenant_id'
              ORDER BY 1",
             &[],
         )

@@ -20,6 +20,9 @@ pub fn config(file: &str) -> Config {
     config
 }
 
+/// How long the slowest machine may take for a run that does not hang.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// How a run ends before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
@@ -114,7 +117,8 @@ impl<'t> Run<'t> {
     pub async fn on(self, database: &Database<'_>, config: &Config) -> Outcome {
         let (stopper, interrupt) = Interrupt::channel();
         let listener = Listener { seen: Mutex::default(), stopper, react: self.react };
-        let done = run(database, config, &self.order, self.target, &listener, interrupt).await;
+        let run = run(database, config, &self.order, self.target, &listener, interrupt);
+        let done = tokio::time::timeout(PATIENCE, run).await.expect("the run hangs");
         Outcome { done, events: listener.seen.into_inner().unwrap() }
     }
 }
