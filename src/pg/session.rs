@@ -287,8 +287,10 @@ impl Limits {
     /// `statement_timeout` counts anew for every statement; from 17 on `transaction_timeout` bounds them all.
     fn text(&self, major: i32) -> String {
         let (lock, statement) = (self.lock.as_millis(), self.statement.as_millis());
-        let whole =
-            if major >= 17 { format!("SET LOCAL transaction_timeout = '{statement}ms'; ") } else { String::new() };
-        format!("SET LOCAL lock_timeout = '{lock}ms'; SET LOCAL statement_timeout = '{statement}ms'; {whole}\n")
+        let whole = match major {
+            ..17 => String::new(),
+            _ => format!("SET LOCAL transaction_timeout = '{statement}ms'; "),
+        };
+        format!("{whole}SET LOCAL lock_timeout = '{lock}ms'; SET LOCAL statement_timeout = '{statement}ms';\n")
     }
 }

@@ -22,10 +22,11 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Who may import from its own floor, and why; everybody else may not.
-const NEIGHBOURS: [(&str, &str, &str); 4] = [
+const NEIGHBOURS: [(&str, &str, &str); 5] = [
     ("config", "catalog", "a table or column is called the same wherever the name was read"),
     ("config", "error", "a bad file is a failure"),
     ("event", "plan", "an event names the phase and the lock that the plan speaks of"),
+    ("verify", "sql", "a check's question is quoted as everything else is"),
     ("ui", "report", "numbers, times and errors are worded the same on the terminal and in a report"),
 ];
 

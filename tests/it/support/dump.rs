@@ -17,7 +17,7 @@ UNION ALL
 SELECT format('trigger %s %s', pg_get_triggerdef(t.oid), tgenabled) FROM pg_trigger AS t WHERE NOT tgisinternal
 UNION ALL
 SELECT format('function %s', pg_get_functiondef(oid)) FROM pg_proc
-WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'tenantctl'))
+WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'tenantctl')) AND proname <> 'assert_fence'
 UNION ALL
 SELECT format('history %s %s', version, name) FROM tenantctl.schema_history
 ORDER BY 1";
