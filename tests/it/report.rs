@@ -8,7 +8,7 @@ use tenantctl::error::{Code, Exit, Failure};
 use tenantctl::plan::{Blocker, Facts};
 use tenantctl::report::outcome::{self, Applied, Outcome, State};
 use tenantctl::report::plan::Detail;
-use tenantctl::report::{self, Format, failure};
+use tenantctl::report::{self, Format, Shape, failure};
 use tenantctl::sql::Script;
 
 use crate::support::plan::{self, name};
@@ -128,13 +128,13 @@ fn stopped() -> Outcome {
 
 fn said(outcome: &Outcome) -> String {
     let mut page = Vec::new();
-    outcome::text(outcome, &mut page).unwrap();
+    outcome::write(outcome, Shape::Text, &mut page).unwrap();
     String::from_utf8(page).unwrap()
 }
 
 #[test]
 fn a_finished_run_says_what_it_did() {
-    insta::assert_snapshot!(said(&ended(State::Finished)), @r#"
+    insta::assert_snapshot!(said(&ended(State::Finished { left: 0 })), @r#"
     Done: 2 migrations with 4 steps, 3,200,000 rows written in 1m 20s.
 
       V1__prepare            120 ms  1 step, 1 found done
@@ -172,14 +172,14 @@ fn a_run_with_nothing_to_do_says_only_that() {
 #[test]
 fn an_outcome_in_json_has_the_error_in_the_form_of_every_error() {
     let mut page = Vec::new();
-    outcome::json(&stopped(), &mut page).unwrap();
+    outcome::write(&stopped(), Shape::Json, &mut page).unwrap();
     let value: Value = serde_json::from_slice(&page).unwrap();
     assert_eq!(value["state"], "stopped");
     assert_eq!(value["elapsed_seconds"], 80.0);
     assert_eq!(value["stopped"]["at"], "expand/public.orders/add-owner-column");
     assert_eq!(value["stopped"]["error"]["resumable"], true);
     let mut page = Vec::new();
-    outcome::json(&ended(State::Finished), &mut page).unwrap();
+    outcome::write(&ended(State::Finished { left: 0 }), Shape::Json, &mut page).unwrap();
     let value: Value = serde_json::from_slice(&page).unwrap();
     assert_eq!((&value["state"], &value["stopped"]), (&Value::from("finished"), &Value::Null));
 }

@@ -1,6 +1,7 @@
 //! What the tests share: a throw-away server, fresh databases on it, and a picture of a database as text.
 
 pub mod ask;
+pub mod cli;
 pub mod dump;
 pub mod plan;
 pub mod tls_server;
@@ -35,6 +36,11 @@ impl Server {
     /// The directory of the socket.
     pub fn host(&self) -> String {
         self.0.host().to_str().unwrap().to_owned()
+    }
+
+    /// The connection string of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        self.0.url(database)
     }
 
     /// What the server wrote to its log.

@@ -136,7 +136,13 @@ pub fn catalog(tables: Vec<(QualifiedName, Table)>) -> Catalog {
 /// A table of columns such as `email text`, with `!` where they are NOT NULL; the first one is the primary key.
 pub fn table(oid: u32, rows: Option<u64>, columns: &[&str]) -> Table {
     let columns: Vec<Column> = columns.iter().map(|text| column(text)).collect();
-    let key = Key { name: ident("pkey"), primary: true, columns: vec![columns[0].name.clone()] };
+    let key = Key {
+        name: ident("pkey"),
+        primary: true,
+        columns: vec![columns[0].name.clone()],
+        deferrable: false,
+        period: false,
+    };
     Table {
         oid,
         kind: TableKind::Ordinary,
@@ -169,7 +175,13 @@ pub trait With {
 
 impl With for Table {
     fn unique(mut self, name: &str, columns: &[&str]) -> Self {
-        self.keys.push(Key { name: ident(name), primary: false, columns: idents(columns) });
+        self.keys.push(Key {
+            name: ident(name),
+            primary: false,
+            columns: idents(columns),
+            deferrable: false,
+            period: false,
+        });
         self
     }
 
@@ -179,6 +191,8 @@ impl With for Table {
             columns: idents(columns),
             parent: parent.clone(),
             parent_columns: idents(parent_columns),
+            deferrable: false,
+            period: false,
             validated: true,
             enforced: true,
             triggers_enabled: true,
@@ -205,6 +219,7 @@ fn column(text: &str) -> Column {
         data_type: data_type.trim_end_matches('!').to_owned(),
         not_null: data_type.ends_with('!'),
         default: None,
+        generated: false,
         sequence: None,
     }
 }
