@@ -10,6 +10,9 @@ use tempfile::TempDir;
 /// The password in every connection string. The servers of these tests take any, and no output may hold it.
 pub const SECRET: &str = "0pen-Sesame";
 
+/// How long anything may take before a test gives it up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A working directory with a configuration, a home of its own, and a database to connect to.
 pub struct Cli {
     home: TempDir,
@@ -115,11 +118,13 @@ pub struct Running {
 impl Running {
     /// Reads the log up to the `count`-th event of a kind.
     pub fn await_event(&mut self, kind: &str, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
         let mut seen = 0;
         let mut log = String::new();
         while seen < count {
             let start = log.len();
             assert_ne!(self.log.read_line(&mut log).unwrap(), 0, "it ended before {count} x {kind}:\n{log}");
+            assert!(Instant::now() < deadline, "no {count} x {kind} so far:\n{log}");
             let event: Value = serde_json::from_str(&log[start..]).unwrap();
             seen += usize::from(event["event"] == kind);
         }
@@ -148,7 +153,7 @@ pub fn signal(name: &str, pid: u32) {
 
 /// Waits for something to become true; what it was waiting for is the failure.
 pub fn eventually(what: &str, mut check: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     while !check() {
         assert!(Instant::now() < deadline, "{what}");
         std::thread::sleep(Duration::from_millis(20));
