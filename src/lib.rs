@@ -62,7 +62,10 @@ use commands::Cli;
 /// # Errors
 /// The asynchronous runtime could not be started.
 pub fn run() -> std::io::Result<ExitCode> {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return Ok(ExitCode::from(commands::usage(&error) as u8)),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     Ok(ExitCode::from(runtime.block_on(cli.run()) as u8))
 }

@@ -1,7 +1,7 @@
 //! `tenantctl migrate`: convert the database, or go on.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal, stdout};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use super::conversion::{Conversion, Order};
 use super::tally::{Counts, Tally};
-use super::{Context, signals};
+use super::{Context, print, signals};
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
 use crate::execute::{Interrupt, Target};
@@ -59,19 +59,36 @@ impl Args {
     }
 
     fn order(&self) -> Result<Order, Failure> {
-        let expect = match (&self.plan, &self.expect) {
-            (Some(path), _) => {
-                let shown = path.display();
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Failure::new(Code::FileFailed, format!("reading the plan {shown}: {error}"))
-                        .hint("write one with `tenantctl plan --format json > plan.json`")
-                })?;
-                Some(Script::from_json(&text)?.fingerprint)
-            }
-            (None, expect) => expect.clone(),
+        let expect = match &self.plan {
+            Some(path) => Some(reviewed(path)?.fingerprint),
+            None => self.expect.clone(),
         };
         Ok(Order { expect, replan: self.replan })
     }
+
+    fn refuse_beyond(&self, script: &Script) -> Result<(), Failure> {
+        let versions = || script.migrations.iter().map(|migration| migration.version);
+        match (self.to, versions().min(), versions().max()) {
+            (Some(to), Some(first), Some(last)) if !(first..=last).contains(&to) => {
+                let message = format!("--to {to}: the plan has the versions {first} to {last}");
+                Err(Failure::new(Code::UsageInvalid, message).hint("`tenantctl plan --brief` shows what each one does"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The plan in a file, as it was reviewed.
+fn reviewed(path: &Path) -> Result<Script, Failure> {
+    let unreadable = |why: String| {
+        Failure::new(Code::FileFailed, format!("reading the plan {}: {why}", path.display()))
+            .hint("write one with `tenantctl plan --format json > plan.json`")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    Script::from_json(&text).map_err(|failure| match failure.code {
+        Code::PlanChanged => Failure { message: format!("{}: {}", path.display(), failure.message), ..failure },
+        _ => unreadable(failure.message),
+    })
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
@@ -81,16 +98,21 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let conversion = Conversion::open(&settings, &config, &order).await?;
     let script = conversion.script().clone();
     if conversion.is_nothing() {
-        write(&args, &outcome(&script, Counts::default(), Duration::ZERO, State::NothingToDo))?;
+        tell(&args, context, &outcome(&script, Counts::default(), Duration::ZERO, State::NothingToDo))?;
         return Ok(Exit::Done);
     }
+    args.refuse_beyond(&script)?;
     ask(&args, context, &conversion, &settings.describe())?;
     let (stopper, interrupt) = Interrupt::channel();
     signals::listen(stopper, Arc::clone(&context.ui)).context("listening for signals")?;
     let before = conversion.applied().await?;
     let tally = Tally::new(context.ui.as_ref());
     let began = Instant::now();
-    let done = conversion.run(&tally, interrupt, args.target(), order.replan).await;
+    let done = tokio::select! {
+        done = conversion.run(&tally, interrupt, args.target(), order.replan) => done,
+        never = context.ui.beat() => match never {},
+    };
+    context.ui.settle();
     let counts = tally.counts();
     let left = script.migrations.len().saturating_sub(before + counts.applied.len());
     let (state, exit) = match done {
@@ -100,7 +122,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             (State::Stopped { at: counts.at.clone(), left, failure }, exit)
         }
     };
-    write(&args, &outcome(&script, counts, began.elapsed(), state))?;
+    tell(&args, context, &outcome(&script, counts, began.elapsed(), state))?;
     Ok(exit)
 }
 
@@ -133,7 +155,17 @@ fn ask(args: &Args, context: &Context, conversion: &Conversion, place: &str) -> 
     }
 }
 
-fn write(args: &Args, outcome: &Outcome) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    outcome::write(outcome, args.format, &mut out).and_then(|()| out.flush()).context("writing the outcome")
+/// Writes the outcome; quiet leaves a good one out where only people would read it.
+fn tell(args: &Args, context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
+    match &outcome.state {
+        // On a terminal the outcome itself says it, and twice is too much.
+        State::Stopped { failure, .. } if args.format == Shape::Json || !stdout().is_terminal() => {
+            context.ui.failure(&failure.clone().into());
+        }
+        State::Finished { .. } | State::NothingToDo if context.global.quiet && args.format == Shape::Text => {
+            return Ok(());
+        }
+        State::Stopped { .. } | State::Finished { .. } | State::NothingToDo => {}
+    }
+    print("the outcome", |out| outcome::write(outcome, args.format, out))
 }

@@ -10,10 +10,12 @@ mod status;
 mod tally;
 mod verify;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fs, io};
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
@@ -77,9 +79,6 @@ impl Cli {
             Ok(exit) => return exit,
             Err(error) => error,
         };
-        if is_broken_pipe(&error) {
-            return Exit::Done;
-        }
         ui.failure(&error);
         if shape == Shape::Json {
             // Nobody may be left to read it; the words on standard error are said already.
@@ -117,9 +116,37 @@ struct Context {
     ui: Arc<Ui>,
 }
 
-/// A reader that left (`| head`) is no failure.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|io| io.kind() == io::ErrorKind::BrokenPipe)
+/// Writes a command's result to standard output. A reader that left (`| head`) is no failure, and changes no exit status.
+fn print(what: &str, write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.with_context(|| format!("writing {what}")),
+    }
+}
+
+/// Tells what is wrong with the arguments, or shows the help that they ask for.
+pub fn usage(error: &clap::Error) -> Exit {
+    // Nobody may be left to read it.
+    error.print().ok();
+    if !error.use_stderr() {
+        return Exit::Done;
+    }
+    if wants_json(std::env::args()) {
+        let text = error.to_string();
+        let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let failure =
+            Failure::new(Code::UsageInvalid, message).hint("`tenantctl --help` shows every command and option");
+        failure::json(&failure.into(), &mut io::stdout().lock()).ok();
+    }
+    Exit::Usage
+}
+
+/// Whether the arguments, which clap refused, ask for JSON.
+fn wants_json(arguments: impl Iterator<Item = String>) -> bool {
+    let arguments: Vec<String> = arguments.collect();
+    arguments.iter().any(|argument| argument == "--format=json")
+        || arguments.windows(2).any(|pair| pair == ["--format", "json"])
 }
 
 impl Context {

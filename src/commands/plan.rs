@@ -1,10 +1,6 @@
 //! `tenantctl plan`: what would be done, with its SQL and its locks.
 
-use std::io::Write;
-
-use anyhow::Context as _;
-
-use super::{Context, planning};
+use super::{Context, planning, print};
 use crate::error::Exit;
 use crate::execute::bookkeeping::presence;
 use crate::execute::status;
@@ -45,10 +41,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             run.id
         ));
     }
-    let mut out = std::io::stdout().lock();
-    report::write(&planned.script, args.format, if args.brief { Detail::Brief } else { Detail::Full }, &mut out)
-        .and_then(|()| out.flush())
-        .context("writing the plan")?;
+    let detail = if args.brief { Detail::Brief } else { Detail::Full };
+    print("the plan", |out| report::write(&planned.script, args.format, detail, out))?;
     if args.dry_run && args.format == Format::Text {
         context.ui.note("nothing was written");
     }

@@ -1,10 +1,6 @@
 //! `tenantctl status`: what is done, what is running, and how to go on.
 
-use std::io::Write;
-
-use anyhow::Context as _;
-
-use super::Context;
+use super::{Context, print};
 use crate::error::Exit;
 use crate::execute::status;
 use crate::report::Shape;
@@ -22,7 +18,6 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let session = context.reader(&config).await?;
     let status = status::read(&session).await?;
-    let mut out = std::io::stdout().lock();
-    report::write(&status, args.format, &mut out).and_then(|()| out.flush()).context("writing the status")?;
+    print("the status", |out| report::write(&status, args.format, out))?;
     Ok(Exit::Done)
 }

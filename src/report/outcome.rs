@@ -193,6 +193,8 @@ fn way_on(failure: &Failure) -> String {
         Resumable::No => "mend the cause, then run the same command again",
     };
     match &failure.hint {
+        // It says what to run already.
+        Some(hint) if hint.contains("run ") => hint.clone(),
         Some(hint) => format!("{hint}; {again}"),
         None => again.to_owned(),
     }

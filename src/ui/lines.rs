@@ -1,15 +1,19 @@
-//! A run in plain lines, for a log: no control characters, and no line that only repeats.
+//! A run in plain lines, for a log: one line for a step when it is done, and more only while it lasts long or waits.
+//!
+//! No control characters, and no line that only repeats.
 
 use std::time::Duration;
 
 use super::progress::{Batch, Progress};
 use super::words;
 use crate::event::{Event, LockHolder};
-use crate::plan::LockLevel;
-use crate::report::human::{counted, duration};
+use crate::plan::{LockLevel, Phase};
+use crate::report::human::{count, counted, duration};
 
 /// How often a backfill is spoken of.
 const BACKFILL_EVERY: Duration = Duration::from_secs(5);
+/// How long a step goes on before it is spoken of at all; after that each time twice as long as before.
+const STEP_AFTER: Duration = Duration::from_secs(5);
 /// How often a wait is spoken of while the same sessions hold us up.
 const WAIT_EVERY: Duration = Duration::from_secs(30);
 
@@ -17,8 +21,21 @@ const WAIT_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     progress: Progress,
-    backfill: Option<Duration>,
+    phase: Option<Phase>,
+    step: Option<Step>,
     wait: Option<(Vec<i32>, Duration)>,
+}
+
+/// The step that is running.
+#[derive(Debug)]
+struct Step {
+    id: String,
+    lock: LockLevel,
+    since: Duration,
+    /// When it is to be spoken of again.
+    speak_at: Duration,
+    /// Rows that it gave their owner.
+    rows: Option<u64>,
 }
 
 impl Lines {
@@ -29,39 +46,66 @@ impl Lines {
             Event::RunStarted { run, start, fingerprint, migrations } => {
                 Some(format!("{}, {fingerprint}", words::run_started(*run, *start, *migrations)))
             }
-            Event::MigrationStarted { phase, steps, .. } => {
-                let Progress { migration, migrations, name, .. } = &self.progress;
-                let steps = counted(*steps, "step", "steps");
-                Some(format!("migration {migration} of {migrations}: {name} ({phase}, {steps})"))
+            Event::MigrationStarted { phase, .. } => {
+                let new = self.phase.replace(*phase) != Some(*phase);
+                new.then(|| format!("phase {phase}"))
             }
             Event::StepStarted { id, lock, .. } => {
-                (self.backfill, self.wait) = (Some(now), None);
-                let lock = match lock {
-                    LockLevel::None => "no lock".to_owned(),
-                    lock => lock.to_string(),
-                };
-                Some(format!("start: {} ({lock})", self.progress.title(id)))
+                let speak_at = now + STEP_AFTER;
+                self.step = Some(Step { id: id.clone(), lock: *lock, since: now, speak_at, rows: None });
+                self.wait = None;
+                None
             }
-            Event::StepSkipped { id } => Some(format!("found done: {}", self.progress.finish(id))),
-            Event::LockWaited { attempt, attempts, holders, rest, .. } => {
-                self.waits(holders, now).then(|| words::lock_waited(holders, *attempt, *attempts, *rest))
+            Event::StepSkipped { id } => Some(self.about(id, "found done")),
+            Event::LockWaited { id, attempt, attempts, holders, rest } => {
+                let words =
+                    self.waits(holders, now).then(|| words::lock_waited(holders, *attempt, *attempts, *rest))?;
+                Some(self.about(id, &words))
             }
-            Event::StatementWaits { elapsed, holders, .. } => {
-                self.waits(holders, now).then(|| words::statement_waits(holders, *elapsed))
+            Event::StatementWaits { id, elapsed, holders } => {
+                let words = self.waits(holders, now).then(|| words::statement_waits(holders, *elapsed))?;
+                Some(self.about(id, &words))
             }
             Event::BatchDone { .. } => self.batch(event, now),
-            Event::StepDone { id, elapsed } => {
-                Some(format!("done: {} in {}", self.progress.finish(id), duration(*elapsed)))
-            }
-            Event::MigrationDone { .. } => {
-                let took = duration(self.progress.migration_elapsed(now));
-                Some(format!("applied: {} in {took}", self.progress.name))
-            }
+            Event::StepDone { id, elapsed } => Some(self.done(id, *elapsed)),
+            Event::MigrationDone { .. } => None,
             Event::Stopping => Some(words::STOPPING.to_owned()),
             Event::RunFinished { run, migrations } => {
                 Some(format!("run {run} is done: {} applied", counted(*migrations, "migration", "migrations")))
             }
         }
+    }
+
+    /// The line for a step that goes on for long without an event of its own.
+    pub(super) fn tick(&mut self, now: Duration) -> Option<String> {
+        let step = self.step.as_mut().filter(|step| now >= step.speak_at)?;
+        let running = now.saturating_sub(step.since);
+        step.speak_at = now + running;
+        let lock = match step.lock {
+            LockLevel::None => "no lock".to_owned(),
+            lock => lock.to_string(),
+        };
+        let id = step.id.clone();
+        Some(self.about(&id, &format!("still at it after {} ({lock})", duration(running))))
+    }
+
+    fn done(&mut self, id: &str, elapsed: Duration) -> String {
+        let rows = self.step.take().and_then(|step| step.rows);
+        let rows = rows.map(|rows| format!("{} rows in ", count(rows))).unwrap_or_default();
+        let line = self.about(id, &format!("{rows}{}", duration(elapsed)));
+        self.progress.finish(id);
+        line
+    }
+
+    /// The step, then what there is to say about it.
+    fn about(&self, id: &str, words: &str) -> String {
+        self.numbered(&format!("{}: {words}", self.progress.title(id)))
+    }
+
+    /// Which migration of how many it is, then the words.
+    fn numbered(&self, words: &str) -> String {
+        let of = self.progress.migrations.to_string();
+        format!("[{:>width$}/{of}] {words}", self.progress.migration, width = of.len())
     }
 
     fn batch(&mut self, event: &Event, now: Duration) -> Option<String> {
@@ -70,12 +114,14 @@ impl Lines {
         };
         let batch = Batch { at: now, elapsed: *elapsed, rows: *rows, block: *block, blocks: *blocks };
         let speed = self.progress.batch(id, batch);
-        if self.backfill.is_some_and(|last| now < last + BACKFILL_EVERY) {
+        let step = self.step.as_mut()?;
+        step.rows = Some(*rows_total);
+        if now < step.speak_at {
             return None;
         }
-        self.backfill = Some(now);
+        step.speak_at = now + BACKFILL_EVERY;
         let so_far = words::backfill(*rows_total, *rows_expected, *block, *blocks, speed);
-        Some(format!("{}: {so_far}", self.progress.title(id)))
+        Some(self.about(id, &so_far))
     }
 
     fn waits(&mut self, holders: &[LockHolder], now: Duration) -> bool {
@@ -84,6 +130,10 @@ impl Lines {
         if !known {
             self.wait = Some((pids, now));
         }
+        // Who waits is spoken of already.
+        if let Some(step) = &mut self.step {
+            step.speak_at = step.speak_at.max(now + WAIT_EVERY);
+        }
         !known
     }
 }
@@ -91,8 +141,22 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Start;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    /// A run whose seventh migration of twelve has begun its step.
+    fn at_a_step() -> Lines {
+        let mut lines = Lines::default();
+        let fingerprint = "sha256:ab".to_owned();
+        lines.line(&Event::RunStarted { run: 1, start: Start::Fresh, fingerprint, migrations: 12 }, Duration::ZERO);
+        for version in 1..=7 {
+            let name = "backfill_orders".to_owned();
+            lines.line(&Event::MigrationStarted { version, name, phase: Phase::Backfill, steps: 1 }, Duration::ZERO);
+        }
+        assert_eq!(lines.line(&started(), Duration::ZERO), None);
+        lines
+    }
 
     fn started() -> Event {
         let title = "give every row of public.orders its owner".to_owned();
@@ -125,29 +189,40 @@ mod tests {
 
     #[test]
     fn a_backfill_is_spoken_of_every_five_seconds_with_rows_rate_block_and_what_is_left() {
-        let mut lines = Lines::default();
-        lines.line(&started(), Duration::ZERO);
+        let mut lines = at_a_step();
         let spoken: Vec<String> = (1..=12).filter_map(|n| lines.line(&batch(n), n as u32 * SECOND)).collect();
+        let step = "[ 7/12] give every row of public.orders its owner: ";
         assert_eq!(
             spoken,
             [
-                "give every row of public.orders its owner: 6,170 of ~1,000,000 rows, 1.2k rows/s, 4m 5s left, block 80 \
-                 of 4,000",
-                "give every row of public.orders its owner: 12,340 of ~1,000,000 rows, 1.2k rows/s, 4m 0s left, block \
-                 160 of 4,000",
+                format!("{step}6,170 of ~1,000,000 rows, 1.2k rows/s, 4m 5s left, block 80 of 4,000"),
+                format!("{step}12,340 of ~1,000,000 rows, 1.2k rows/s, 4m 0s left, block 160 of 4,000"),
             ]
         );
+        let done = Event::StepDone { id: "step".to_owned(), elapsed: 13 * SECOND };
+        assert_eq!(lines.line(&done, 13 * SECOND), Some(format!("{step}14,808 rows in 13 s")));
+    }
+
+    #[test]
+    fn a_step_that_lasts_is_spoken_of_after_five_seconds_and_then_ever_more_rarely() {
+        let mut lines = at_a_step();
+        let spoken: Vec<u32> = (1..=60).filter(|second| lines.tick(*second * SECOND).is_some()).collect();
+        assert_eq!(spoken, [5, 10, 20, 40]);
+        let words = "[ 7/12] give every row of public.orders its owner: still at it after 1m 20s (ROW EXCLUSIVE)";
+        assert_eq!(lines.tick(80 * SECOND).as_deref(), Some(words));
+        lines.line(&Event::StepDone { id: "step".to_owned(), elapsed: 90 * SECOND }, 90 * SECOND);
+        assert_eq!(lines.tick(900 * SECOND), None, "nothing runs");
     }
 
     #[test]
     fn a_wait_names_who_holds_the_lock_and_then_is_silent_until_something_changes() {
-        let mut lines = Lines::default();
-        lines.line(&started(), Duration::ZERO);
+        let mut lines = at_a_step();
         let said = lines.line(&waited(123, 3), SECOND);
-        let words = "waiting for a lock: pid 123 (psql\u{fffd}[2J, idle in transaction for 12 s), attempt 3 of 60, \
-                     again in 1.2 s";
+        let words = "[ 7/12] give every row of public.orders its owner: waiting for a lock: pid 123 (psql\u{fffd}[2J, idle \
+                     in transaction for 12 s), attempt 3 of 60, again in 1.2 s";
         assert_eq!(said.as_deref(), Some(words));
         assert_eq!(lines.line(&waited(123, 4), 3 * SECOND), None);
+        assert_eq!(lines.tick(6 * SECOND), None, "the wait is spoken of already");
         assert!(lines.line(&waited(9, 5), 5 * SECOND).is_some(), "another session");
         assert!(lines.line(&waited(9, 30), 36 * SECOND).is_some(), "after half a minute");
         lines.line(&started(), 37 * SECOND);
@@ -161,15 +236,15 @@ mod tests {
                 |pid| LockHolder { pid, application: String::new(), state: "active".to_owned(), open_for: SECOND };
             Event::StatementWaits { id: "step".to_owned(), elapsed: SECOND, holders: (1..=count).map(holder).collect() }
         };
-        let mut lines = Lines::default();
+        let mut lines = at_a_step();
         assert_eq!(
             lines.line(&holders(5), SECOND).as_deref(),
             Some(
-                "waiting for older transactions for 1.0 s: pid 1 (active for 1.0 s), pid 2 (active for 1.0 s), pid 3 \
-                 (active for 1.0 s), 2 more"
+                "[ 7/12] give every row of public.orders its owner: waiting for older transactions for 1.0 s: pid 1 \
+                 (active for 1.0 s), pid 2 (active for 1.0 s), pid 3 (active for 1.0 s), 2 more"
             )
         );
-        let gone = "waiting for older transactions for 1.0 s: they have just gone";
+        let gone = "[ 7/12] give every row of public.orders its owner: waiting for older transactions for 1.0 s: they have just gone";
         assert_eq!(lines.line(&holders(0), SECOND).as_deref(), Some(gone));
     }
 }

@@ -9,6 +9,7 @@ mod lines;
 mod progress;
 mod words;
 
+use std::convert::Infallible;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -46,6 +47,9 @@ pub enum Verbosity {
     Quiet,
 }
 
+/// How often we look whether a step has been going on for so long that it is worth a word.
+const BEAT: Duration = Duration::from_secs(1);
+
 /// The operator's side of a run.
 pub struct Ui {
     verbosity: Verbosity,
@@ -61,7 +65,7 @@ struct Screen {
 
 enum View {
     Bars(Box<Bars>),
-    Lines(Lines),
+    Lines(Box<Lines>),
     Json,
 }
 
@@ -82,7 +86,7 @@ impl Ui {
     /// Speaks in lines into a writer, which strips colours if it does not want them.
     pub fn writer(verbosity: Verbosity, format: LogFormat, out: Box<dyn Write + Send>) -> Self {
         let view = match format {
-            LogFormat::Text => View::Lines(Lines::default()),
+            LogFormat::Text => View::Lines(Box::default()),
             LogFormat::Json => View::Json,
         };
         Ui::with(verbosity, view, out)
@@ -108,10 +112,31 @@ impl Ui {
     /// Says what failed, why, and what to do now. Live bars end here.
     pub fn failure(&self, error: &anyhow::Error) {
         let object = ErrorObject::of(error);
+        self.settle();
+        self.say(|| failure_text(&object), || json!({ "event": "failure", "error": object }));
+    }
+
+    /// Takes the live bars away, because the run is over.
+    pub fn settle(&self) {
         if let View::Bars(bars) = &mut self.screen().view {
             bars.clear();
         }
-        self.say(|| failure_text(&object), || json!({ "event": "failure", "error": object }));
+    }
+
+    /// Speaks now and then of a step that lasts, since no event tells of it; for as long as it is awaited.
+    pub async fn beat(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            let mut screen = self.screen();
+            let now = self.clock.elapsed();
+            let line = match &mut screen.view {
+                View::Lines(lines) if self.verbosity == Verbosity::Normal => lines.tick(now),
+                View::Lines(_) | View::Bars(_) | View::Json => None,
+            };
+            if let Some(line) = line {
+                screen.write(&self.dated(&line));
+            }
+        }
     }
 
     /// Asks a question that only the operator can answer.
@@ -136,6 +161,10 @@ impl Ui {
         }
     }
 
+    fn dated(&self, line: &str) -> String {
+        format!("{} {line}\n", self.clock.now())
+    }
+
     /// A thread that panicked while it held the screen left at worst half a line.
     fn screen(&self) -> MutexGuard<'_, Screen> {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner)
@@ -151,7 +180,7 @@ impl Observer for Ui {
         let now = self.clock.elapsed();
         let line = match &mut screen.view {
             View::Bars(bars) => return bars.observe(event, now),
-            View::Lines(lines) => lines.line(event, now).map(|line| format!("{} {line}\n", self.clock.now())),
+            View::Lines(lines) => lines.line(event, now).map(|line| self.dated(&line)),
             View::Json => Some(self.clock.stamp(event)),
         };
         if let Some(line) = line {

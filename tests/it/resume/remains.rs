@@ -137,7 +137,8 @@ async fn a_crash_of_the_server_is_resumable() {
     let (template, config) = (server.saas25(600).await, config("tenantctl.toml"));
     let expected = expected(&template).await;
     let batch = |number: u64| move |event: &Event| matches!(event, Event::BatchDone { id, block, .. } if id == "backfill/public.kb_documents/backfill" && *block == number);
-    let places: [(&str, Box<dyn Fn(&Event) -> bool + Send + Sync>); 3] = [
+    type When = Box<dyn Fn(&Event) -> bool + Send + Sync>;
+    let places: [(&str, When); 3] = [
         ("the second batch", Box::new(batch(2))),
         ("a transaction", Box::new(|event| starts(event, "expand/public.rules/add-owner-column"))),
         ("an index", Box::new(|event| starts(event, BUILD_RULES))),

@@ -51,3 +51,29 @@ pub async fn owners(client: &Client, owner_column: &str) -> String {
     }
     lines.join("\n")
 }
+
+/// Every version of every row of the catalog.
+const VERSIONS: &str = "
+SELECT format('%s %s %s', tableoid, oid, xmin) FROM pg_class
+UNION ALL SELECT format('%s %s %s', tableoid, oid, xmin) FROM pg_namespace
+UNION ALL SELECT format('%s %s %s', tableoid, oid, xmin) FROM pg_proc
+UNION ALL SELECT format('%s %s %s', tableoid, oid, xmin) FROM pg_constraint
+UNION ALL SELECT format('%s %s %s', tableoid, oid, xmin) FROM pg_trigger
+UNION ALL SELECT format('%s %s %s', attrelid, attnum, xmin) FROM pg_attribute
+ORDER BY 1";
+
+/// Every version of every object and of every row in schema public: equal only where nothing at all was written.
+pub async fn untouched(client: &Client) -> Vec<String> {
+    let rows = client.query(VERSIONS, &[]).await.unwrap();
+    let mut versions: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let tables = client.query(
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+        &[],
+    );
+    for table in tables.await.unwrap() {
+        let table: String = table.get(0);
+        let rows = format!("SELECT coalesce(string_agg(ctid::text || xmin::text, ' ' ORDER BY ctid), '') FROM {table}");
+        versions.push(client.query_one(&rows, &[]).await.unwrap().get(0));
+    }
+    versions
+}

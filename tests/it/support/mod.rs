@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod ask;
+pub mod cli;
 pub mod dump;
 pub mod lockstep;
 pub mod plan;
@@ -44,6 +45,11 @@ impl Server {
     /// The directory of the socket.
     pub fn host(&self) -> String {
         self.0.host().to_str().unwrap().to_owned()
+    }
+
+    /// The connection string of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        self.0.url(database)
     }
 
     /// What the server wrote to its log.
