@@ -10,8 +10,9 @@ use crate::support::{Database, Server, now};
 const END_THE_WORKER: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE application_name = 'tenantctl' AND datname = current_database()";
 const BUILDS: &str = "SELECT count(*) FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX CONC%' AND datname = current_database()";
+    WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX CONC%rules_tenant_id_idx%' AND datname = current_database()";
 const BUILD_RULES: &str = "enforce/public.rules/build-index";
+const SECOND_BATCH: &str = "the second batch";
 const INVALID: &str = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
 
 /// What an undisturbed run makes of the template.
@@ -136,14 +137,13 @@ async fn a_crash_of_the_server_is_resumable() {
     let server = Server::with(&[("autovacuum", "off"), ("wal_writer_delay", "10s")]);
     let (template, config) = (server.saas25(600).await, config("tenantctl.toml"));
     let expected = expected(&template).await;
-    let batch = |number: u64| move |event: &Event| matches!(event, Event::BatchDone { id, block, .. } if id == "backfill/public.kb_documents/backfill" && *block == number);
-    type When = Box<dyn Fn(&Event) -> bool + Send + Sync>;
-    let places: [(&str, When); 3] = [
-        ("the second batch", Box::new(batch(2))),
-        ("a transaction", Box::new(|event| starts(event, "expand/public.rules/add-owner-column"))),
-        ("an index", Box::new(|event| starts(event, BUILD_RULES))),
-    ];
-    for (place, is_here) in places {
+    let is_at = |event: &Event, place: &str| match event {
+        Event::BatchDone { id, block, .. } => {
+            place == SECOND_BATCH && id == "backfill/public.kb_documents/backfill" && *block == 2
+        }
+        event => starts(event, place),
+    };
+    for place in [SECOND_BATCH, "expand/public.rules/add-owner-column", BUILD_RULES] {
         let database = template.copy().await;
         let crash = || {
             now(async {
@@ -154,7 +154,7 @@ async fn a_crash_of_the_server_is_resumable() {
                 victim.batch_execute(&kill).await.unwrap_err();
             });
         };
-        let stopped = Run::doing_at(is_here, crash).on(&database, &config).await;
+        let stopped = Run::doing_at(|event| is_at(event, place), crash).on(&database, &config).await;
         assert_eq!(stopped.code(), Some(Code::ConnectionLost), "{place}: {:?}", stopped.done);
         database.answers().await;
         let resumed = Run::to_the_end().on(&database, &config).await;

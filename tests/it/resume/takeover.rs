@@ -119,7 +119,7 @@ async fn a_statement_that_waits_when_the_lock_is_lost_is_cancelled() {
         || now(async { reader.batch_execute(hold).await.unwrap() }),
     );
     let end_the_lock = async {
-        database.until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX CONC%' AND datname = current_database()").await;
+        database.until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX CONC%rules_tenant_id_idx%' AND datname = current_database()").await;
         database.run(END_THE_LOCK).await;
     };
     let (stopped, ()) = tokio::join!(run.on(&database, &config), end_the_lock);
