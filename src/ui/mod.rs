@@ -65,7 +65,7 @@ struct Screen {
 
 enum View {
     Bars(Box<Bars>),
-    Lines(Lines),
+    Lines(Box<Lines>),
     Json,
 }
 
@@ -86,7 +86,7 @@ impl Ui {
     /// Speaks in lines into a writer, which strips colours if it does not want them.
     pub fn writer(verbosity: Verbosity, format: LogFormat, out: Box<dyn Write + Send>) -> Self {
         let view = match format {
-            LogFormat::Text => View::Lines(Lines::default()),
+            LogFormat::Text => View::Lines(Box::default()),
             LogFormat::Json => View::Json,
         };
         Ui::with(verbosity, view, out)
@@ -114,6 +114,14 @@ impl Ui {
         let object = ErrorObject::of(error);
         self.settle();
         self.say(|| failure_text(&object), || json!({ "event": "failure", "error": object }));
+    }
+
+    /// Whether events are drawn in place or read by a machine; else they are lines of a log.
+    pub fn is_live(&self) -> bool {
+        match self.screen().view {
+            View::Bars(_) | View::Json => true,
+            View::Lines(_) => false,
+        }
     }
 
     /// Takes the live bars away, because the run is over.
