@@ -49,14 +49,11 @@ struct Refusal<'a> {
 
 impl Refusal<'_> {
     /// Fails unless the command is refused in words and in JSON, and leaves the database as it was.
-    #[track_caller]
-    fn of<'f>(&'f self, cli: &'f Cli, arguments: &'f str, database: &'f Database<'_>) -> impl Future<Output = ()> + 'f {
-        async move {
-            let client = database.client("test").await;
-            let before = dump::untouched(&client).await;
-            self.seen_in(cli, arguments);
-            assert!(before == dump::untouched(&client).await, "{arguments} touched the database");
-        }
+    async fn of(&self, cli: &Cli, arguments: &str, database: &Database<'_>) {
+        let client = database.client("test").await;
+        let before = dump::untouched(&client).await;
+        self.seen_in(cli, arguments);
+        assert!(before == dump::untouched(&client).await, "{arguments} touched the database");
     }
 
     /// The same without a database to look at.
