@@ -15,6 +15,7 @@ use crate::event::Start;
 use crate::execute::{Interrupt, Target};
 use crate::plan::Phase;
 use crate::report::Shape;
+use crate::report::human::counted;
 use crate::report::outcome::{self, Outcome, State};
 use crate::report::plan as plan_report;
 use crate::sql::Script;
@@ -144,7 +145,12 @@ fn ask(args: &Args, context: &Context, conversion: &Conversion, place: &str) -> 
     }
     let mut summary = Vec::new();
     plan_report::overview(conversion.script(), &mut summary)?;
-    context.ui.note(String::from_utf8_lossy(&summary).trim_end());
+    context.ui.note(&String::from_utf8_lossy(&summary));
+    let notices = conversion.script().notices.len();
+    if notices > 0 {
+        let things = counted(notices, "thing", "things");
+        context.ui.note(&format!("{things} to know before: `tenantctl plan --brief` shows them\n"));
+    }
     let question = match conversion.start() {
         Start::Fresh => format!("Convert {place}?"),
         Start::Resumed => format!("Go on with the unfinished run on {place}?"),

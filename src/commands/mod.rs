@@ -117,7 +117,7 @@ struct Context {
 }
 
 /// Writes a command's result to standard output. A reader that left (`| head`) is no failure, and changes no exit status.
-fn print(what: &str, write: impl FnOnce(&mut io::StdoutLock<'_>) -> io::Result<()>) -> anyhow::Result<()> {
+fn print(what: &str, write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -8,6 +8,15 @@ use crate::error::Exit;
 use crate::execute::{Stopper, Urgency};
 use crate::ui::Ui;
 
+/// Waits for the first of them, for a command that has nothing to finish.
+pub(super) async fn first() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
 /// Listens until the process ends.
 pub(super) fn listen(stopper: Stopper, ui: Arc<Ui>) -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -82,7 +82,11 @@ pub fn overview(script: &Script, out: &mut impl Write) -> io::Result<()> {
     tables(script, out)
 }
 
-fn summary(script: &Script, out: &mut impl Write) -> io::Result<()> {
+/// Writes a plan's size and its locks.
+///
+/// # Errors
+/// Those of the writer.
+pub fn summary(script: &Script, out: &mut impl Write) -> io::Result<()> {
     let migrations = human::counted(script.migrations.len(), "migration", "migrations");
     let steps = human::counted(script.steps().count(), "step", "steps");
     writeln!(out, "Plan for PostgreSQL {}: {migrations} with {steps}\n", script.major)?;

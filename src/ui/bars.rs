@@ -1,6 +1,6 @@
 //! A run on a terminal: one line for the whole, one for the step, one for what the step is at.
 //!
-//! Migrations that are done scroll away above as lines of their own; everything else is redrawn and leaves nothing.
+//! All of it is redrawn in place and leaves nothing: the outcome, which follows, lists what was done.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::progress::{Batch, Progress};
 use super::words;
 use crate::event::Event;
-use crate::report::human::duration;
 
 /// How often the spinner turns and the clocks go on.
 const TICK: Duration = Duration::from_millis(120);
@@ -46,17 +45,17 @@ impl Bars {
     }
 
     pub(super) fn observe(&mut self, event: &Event, now: Duration) {
-        self.progress.note(event, now);
+        self.progress.note(event);
         match event {
             Event::RunStarted { run, start, migrations, .. } => {
                 self.print(&words::run_started(*run, *start, *migrations));
                 let overall = ProgressBar::new(*migrations as u64).with_style(style(OVERALL));
                 self.overall = Some(self.live(overall));
             }
-            Event::MigrationStarted { phase, .. } => {
+            Event::MigrationStarted { .. } => {
                 let Progress { migration, migrations, name, .. } = &self.progress;
                 if let Some(overall) = &self.overall {
-                    overall.set_message(format!("{phase}, migration {migration} of {migrations}: {name}"));
+                    overall.set_message(format!("migration {migration} of {migrations}: {name}"));
                 }
             }
             Event::StepStarted { id, .. } => {
@@ -75,12 +74,9 @@ impl Bars {
                 self.waiting(words::statement_waits(holders, *elapsed));
             }
             Event::BatchDone { .. } => self.batch(event, now),
-            Event::MigrationDone { .. } => {
-                let took = duration(self.progress.migration_elapsed(now));
-                self.print(&format!("applied {} in {took}", self.progress.name));
-                self.overall.iter().for_each(|overall| overall.inc(1));
-            }
-            Event::Stopping => self.print(words::STOPPING),
+            Event::MigrationDone { .. } => self.overall.iter().for_each(|overall| overall.inc(1)),
+            // The answer to the signal says it, and the outcome follows at once.
+            Event::Stopping => {}
             Event::RunFinished { .. } => self.clear(),
         }
     }
@@ -91,7 +87,7 @@ impl Bars {
         };
         let batch = Batch { at: now, elapsed: *elapsed, rows: *rows, block: *block, blocks: *blocks };
         let speed = self.progress.batch(id, batch);
-        let so_far = words::backfill(*rows_total, *rows_expected, *block, *blocks, speed);
+        let so_far = words::backfill(*rows_total, *rows_expected, speed);
         let detail = self.detail(BACKFILL);
         detail.set_length(*blocks);
         detail.set_position((*block).min(*blocks));

@@ -41,7 +41,7 @@ struct Step {
 impl Lines {
     /// The line for an event at a time since the start, without its end; nothing where there is nothing new to say.
     pub(super) fn line(&mut self, event: &Event, now: Duration) -> Option<String> {
-        self.progress.note(event, now);
+        self.progress.note(event);
         match event {
             Event::RunStarted { run, start, fingerprint, migrations } => {
                 Some(format!("{}, {fingerprint}", words::run_started(*run, *start, *migrations)))
@@ -120,8 +120,8 @@ impl Lines {
             return None;
         }
         step.speak_at = now + BACKFILL_EVERY;
-        let so_far = words::backfill(*rows_total, *rows_expected, *block, *blocks, speed);
-        Some(self.about(id, &so_far))
+        let so_far = words::backfill(*rows_total, *rows_expected, speed);
+        Some(self.about(id, &format!("{so_far}, block {} of {}", count(*block), count(*blocks))))
     }
 
     fn waits(&mut self, holders: &[LockHolder], now: Duration) -> bool {

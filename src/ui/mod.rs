@@ -116,6 +116,14 @@ impl Ui {
         self.say(|| failure_text(&object), || json!({ "event": "failure", "error": object }));
     }
 
+    /// Whether events are drawn in place or read by a machine; else they are lines of a log.
+    pub fn is_live(&self) -> bool {
+        match self.screen().view {
+            View::Bars(_) | View::Json => true,
+            View::Lines(_) => false,
+        }
+    }
+
     /// Takes the live bars away, because the run is over.
     pub fn settle(&self) {
         if let View::Bars(bars) = &mut self.screen().view {

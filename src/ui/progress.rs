@@ -18,8 +18,6 @@ pub(super) struct Progress {
     pub(super) migration: usize,
     /// Its name, such as `V7__backfill_orders`.
     pub(super) name: String,
-    /// When it began.
-    started: Duration,
     titles: BTreeMap<String, String>,
     paces: BTreeMap<String, Pace>,
 }
@@ -35,24 +33,18 @@ pub(super) struct Speed {
 
 impl Progress {
     /// Takes in an event; call it before anything is said about it.
-    pub(super) fn note(&mut self, event: &Event, now: Duration) {
+    pub(super) fn note(&mut self, event: &Event) {
         match event {
             Event::RunStarted { migrations, .. } => *self = Progress { migrations: *migrations, ..Progress::default() },
             Event::MigrationStarted { version, name, .. } => {
                 self.migration += 1;
                 self.name = format!("V{version}__{}", printable(name));
-                self.started = now;
             }
             Event::StepStarted { id, title, .. } => {
                 self.titles.insert(id.clone(), printable(title));
             }
             _ => {}
         }
-    }
-
-    /// How long the migration has been going on.
-    pub(super) fn migration_elapsed(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.started)
     }
 
     /// What a step does, or its id where it has not begun.

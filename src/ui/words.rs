@@ -18,8 +18,8 @@ pub(super) fn run_started(run: i64, start: Start, migrations: usize) -> String {
     format!("run {run} {verb}: {}", counted(migrations, "migration", "migrations"))
 }
 
-/// An interrupt was noticed.
-pub(super) const STOPPING: &str = "stopping: the batch in flight is finished first";
+/// The run stops where it was asked to.
+pub(super) const STOPPING: &str = "stopping: what was in flight is finished";
 
 /// A lock that was not to be had.
 pub(super) fn lock_waited(holders: &[LockHolder], attempt: u32, attempts: u32, rest: Duration) -> String {
@@ -34,11 +34,11 @@ pub(super) fn statement_waits(holders: &[LockHolder], elapsed: Duration) -> Stri
 }
 
 /// How far a backfill is.
-pub(super) fn backfill(rows: u64, expected: Option<u64>, block: u64, blocks: u64, speed: Speed) -> String {
+pub(super) fn backfill(rows: u64, expected: Option<u64>, speed: Speed) -> String {
     let of = expected.map(|rows| format!(" of ~{}", count(rows))).unwrap_or_default();
     let left = speed.left.map(|left| format!(", {} left", duration(left))).unwrap_or_default();
     let pace = rate(speed.rows_per_second);
-    format!("{}{of} rows, {pace}{left}, block {} of {}", count(rows), count(block), count(blocks))
+    format!("{}{of} rows, {pace}{left}", count(rows))
 }
 
 /// Foreign text without control characters: an `application_name` or a table may hold what moves a cursor.

@@ -66,7 +66,7 @@ fn a_run_in_a_log_is_one_dated_line_for_each_step_that_is_done() {
     phase expand
     [1/1] add tenant_id to public.orders: 120 ms
     [1/1] expand/public.orders/pass: found done
-    stopping: the batch in flight is finished first
+    stopping: what was in flight is finished
     run 3 is done: 1 migration applied
     "#);
     assert!(!text.contains('\u{1b}'));

@@ -13,7 +13,7 @@ use crate::pg::settings::Settings;
 use crate::pg::{Access, Session};
 
 /// How many sessions write at once.
-const SESSIONS: usize = 2;
+pub(super) const SESSIONS: usize = 2;
 /// What the application does between two statements.
 const THINK: Duration = Duration::from_millis(2);
 

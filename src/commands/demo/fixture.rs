@@ -4,6 +4,8 @@ use clap::ValueEnum;
 
 /// A database, its rows, its application and the decisions about it.
 pub(super) struct Fixture {
+    /// What it is, for people.
+    pub story: &'static str,
     pub schema: &'static str,
     pub seed: &'static str,
     pub application: &'static str,
@@ -23,11 +25,20 @@ pub(super) enum Name {
 
 impl Name {
     pub fn fixture(self) -> Fixture {
-        let (config, shown) = match self {
-            Name::Saas25 => (include_str!("../../../fixtures/saas25/tenantctl.toml"), "models"),
-            Name::Saas25Org => (include_str!("../../../fixtures/saas25/tenantctl.org.toml"), "node_runs"),
+        let (story, config, shown) = match self {
+            Name::Saas25 => (
+                "a rules engine that one customer uses",
+                include_str!("../../../fixtures/saas25/tenantctl.toml"),
+                "models",
+            ),
+            Name::Saas25Org => (
+                "a rules engine whose organizations share everything",
+                include_str!("../../../fixtures/saas25/tenantctl.org.toml"),
+                "node_runs",
+            ),
         };
         Fixture {
+            story,
             schema: include_str!("../../../fixtures/saas25/schema.sql"),
             seed: include_str!("../../../fixtures/saas25/seed.sql"),
             application: include_str!("../../../fixtures/saas25/app.sql"),
