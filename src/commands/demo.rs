@@ -5,7 +5,7 @@ mod fixture;
 mod phases;
 
 use std::collections::BTreeMap;
-use std::io::StdoutLock;
+use std::io::{StdoutLock, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -86,7 +86,8 @@ async fn convert(args: &Args, context: &Context, settings: &Settings) -> anyhow:
     let before = load(settings, &fixture, &config, args.rows).await?;
 
     say(|out| {
-        report::stage(3, "The plan in short; `tenantctl plan --dry-run` shows every statement\n", out)?;
+        report::stage(3, "The plan in short; `tenantctl plan --dry-run` shows every statement", out)?;
+        writeln!(out)?;
         plan_report::summary(&before.planned.script, out)
     })?;
     let sessions = application::SESSIONS;
@@ -114,7 +115,8 @@ async fn convert(args: &Args, context: &Context, settings: &Settings) -> anyhow:
     let shown = Demo { phases: phases.done(), tables, change, elapsed, patience };
     say(|out| {
         report::write(&shown, out)?;
-        report::stage(6, "The proof, as `tenantctl verify` gives it\n", out)?;
+        report::stage(6, "The proof, as `tenantctl verify` gives it", out)?;
+        writeln!(out)?;
         verify::summary(&proof, out)
     })?;
     Ok(exit)
