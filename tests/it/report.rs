@@ -217,3 +217,9 @@ fn the_table_of_exit_codes_has_every_exit_and_every_code_once() {
     }
     assert!(lines.iter().all(|line| line.matches('|').count() == 5), "{table}");
 }
+
+#[test]
+fn the_readme_shows_the_table_of_exit_codes_as_it_is() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    assert!(readme.contains(&failure::exit_table()), "put this into README.md:\n{}", failure::exit_table());
+}
