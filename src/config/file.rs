@@ -61,7 +61,7 @@ impl Reader<'_> {
                 "the list is empty; name at least one schema, for example [\"public\"]",
             );
         }
-        let first = schemas.first().cloned().unwrap_or_else(placeholder);
+        let first = schemas.first().cloned().unwrap_or_else(unnamed);
         let line = self.line(&file.tenants);
         let (backfill, locks) = (self.backfill(&file.backfill), self.locks(&file.locks));
         Config {
@@ -296,7 +296,7 @@ impl Reader<'_> {
     fn ident(&mut self, key: &str, value: &Spanned<String>) -> Ident {
         Ident::new(value.get_ref().as_str()).unwrap_or_else(|error| {
             self.wrong(value, key, error);
-            placeholder()
+            unnamed()
         })
     }
 
@@ -305,12 +305,12 @@ impl Reader<'_> {
         TableKey::read(value.get_ref(), line).unwrap_or_else(|| {
             let what = "not a table's name; write \"table\" or \"schema.table\" (a dot inside a name: '\"a.b\"')";
             self.problem(line, key, what);
-            TableKey { schema: None, name: placeholder(), line }
+            TableKey { schema: None, name: unnamed(), line }
         })
     }
 }
 
 /// Stands for a name that could not be read: there is a problem, so the decisions are never used.
-fn placeholder() -> Ident {
+fn unnamed() -> Ident {
     Ident::derived(&["invalid"])
 }

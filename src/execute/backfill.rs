@@ -1,7 +1,7 @@
 //! A backfill: range after range of heap blocks, each batch and its checkpoint in one transaction.
 //!
-//! A batch waits for a row at most `lock_timeout`, which is below PostgreSQL's `deadlock_timeout` by default: of two that
-//! wait for each other it is always the batch that gives up, never the application.
+//! A batch waits for a row at most `lock_timeout`. By default that is half of PostgreSQL's `deadlock_timeout`: of two that
+//! wait for each other it is the batch that gives up, before the application could be chosen as the victim.
 
 use std::time::Instant;
 

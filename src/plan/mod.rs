@@ -226,7 +226,7 @@ fn table_plan(
     owned: &OwnedTable,
     table: &Table,
 ) -> Result<TablePlan, Failure> {
-    // A key over the owner column would not be checked in replica mode (hazard: its triggers are off too).
+    // In replica mode a foreign key over the owner column would not be checked: its triggers are skipped with the others.
     let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
     Ok(TablePlan {
         owned: owned.clone(),

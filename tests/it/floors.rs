@@ -281,7 +281,7 @@ fn an_import_is_found_in_every_way_to_write_it() {
         "use crate::sql::Query;",
         "use crate::{catalog::{Ident, Table}, sql::{self, Query}};",
         "pub use crate::sql as words;",
-        "fn f() -> crate::sql::Query { todo!() }",
+        "fn f() -> crate::sql::Query { loop {} }",
         "fn f() { let _ = format!(\"{}\", crate::sql::quote::ident(name)); }",
         "use super::super::sql;",
         "mod tests { use super::super::super::{sql::Query}; }",
