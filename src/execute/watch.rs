@@ -7,6 +7,11 @@ use crate::event::LockHolder;
 use crate::pg::{Parameter, Session, Type, get};
 use crate::sql::bookkeeping;
 
+/// How often the lock is asked for. A run that has just ended may seem to hold it: the server notices a moment later.
+const ATTEMPTS: u32 = 10;
+/// The rest between two attempts.
+const REST: Duration = Duration::from_millis(200);
+
 /// The lock's own session. The lock goes with the connection, so the run ends with it too.
 pub struct Watch {
     session: Session,
@@ -18,9 +23,14 @@ impl Watch {
     /// # Errors
     /// [`Code::RunActive`] with the name of the session that has it.
     pub async fn lock(session: Session) -> Result<Watch, Failure> {
-        let row = session.one(&bookkeeping::try_lock(), &[]).await?;
-        if get::<bool>(&row, 0)? {
-            return Ok(Watch { session });
+        for attempt in 1..=ATTEMPTS {
+            let row = session.one(&bookkeeping::try_lock(), &[]).await?;
+            if get::<bool>(&row, 0)? {
+                return Ok(Watch { session });
+            }
+            if attempt < ATTEMPTS {
+                tokio::time::sleep(REST).await;
+            }
         }
         let holder = match session.rows(&bookkeeping::lock_holder()).await?.first() {
             Some(row) => {

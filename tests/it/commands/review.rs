@@ -1,5 +1,7 @@
 //! Plans that were reviewed, targets, questions, and runs that meet.
 
+use std::time::Duration;
+
 use tenantctl::sql::bookkeeping::LOCK_KEY;
 
 use super::{RIGHT, Refusal, shop};
@@ -86,4 +88,18 @@ async fn a_second_run_is_refused_with_the_first_ones_process_and_application() {
     Refusal { exit: 3, code: "run-active", words: &words }.of(&cli, "migrate --yes", &database).await;
     let status = cli.run("status").exits(0).stdout;
     assert!(status.contains(&holder), "{status}");
+}
+
+#[tokio::test]
+async fn a_run_that_has_just_ended_does_not_stand_in_the_way() {
+    let database = shop().await;
+    let cli = Cli::to(&database.url()).config(RIGHT);
+    let ended = database.client("tenantctl lock").await;
+    ended.execute(&format!("SELECT pg_advisory_lock({LOCK_KEY})"), &[]).await.unwrap();
+    let next = cli.command("migrate --yes").spawn().unwrap();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    drop(ended);
+    tokio::task::yield_now().await;
+    let output = tokio::task::spawn_blocking(|| next.wait_with_output()).await.unwrap().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
