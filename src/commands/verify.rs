@@ -2,9 +2,7 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context as _;
-
-use super::Context;
+use super::{Context, print};
 use crate::config::Config;
 use crate::error::{Exit, Failure};
 use crate::execute::checks;
@@ -33,28 +31,23 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let mut out = io::stdout().lock();
     if args.list {
-        catalogue::list(&mut out).and_then(|()| out.flush()).context("writing the checks")?;
+        print("the checks", catalogue::list)?;
         return Ok(Exit::Done);
     }
     if let Some(id) = &args.explain {
         let check = verify::named(id)?;
-        catalogue::explain(check, &mut out).and_then(|()| out.flush()).context("writing the check")?;
+        print("the check", |out| catalogue::explain(check, out))?;
         return Ok(Exit::Done);
     }
-    drop(out);
     let config = context.config()?;
     let session = context.reader(&config).await?;
     let report = check(&session, &config).await?;
     let detail = if args.verbose { Detail::Evidence } else { Detail::Findings };
-    let mut out = io::stdout().lock();
-    match args.format {
-        Shape::Text => findings::text(&report, detail, &mut out),
-        Shape::Json => findings::json(&report, &mut out),
-    }
-    .and_then(|()| out.flush())
-    .context("writing the findings")?;
+    print("the findings", |out| match args.format {
+        Shape::Text => findings::text(&report, detail, out),
+        Shape::Json => findings::json(&report, out),
+    })?;
     Ok(exit(&report))
 }
 
