@@ -78,7 +78,7 @@ async fn each(expected: &Arc<Expected>, trials: impl IntoIterator<Item = (Stop, 
 
 /// Every event of both configurations, alone, neatly and not: the proof, for a release.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes ten minutes"]
+#[ignore = "takes twenty minutes"]
 async fn a_stop_at_any_event_changes_nothing_about_the_end() {
     for file in CONFIGS {
         let expected = Expected::of(file).await;
