@@ -16,8 +16,18 @@ use crate::sql::Script;
 pub struct Order {
     /// The fingerprint of the plan that was reviewed.
     pub expect: Option<String>,
-    /// Give an unfinished run up and plan the rest anew.
-    pub replan: bool,
+    /// What becomes of a run that stopped before its end.
+    pub unfinished: Unfinished,
+}
+
+/// What becomes of a run that stopped before its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unfinished {
+    /// It goes on with its stored script.
+    #[default]
+    Resume,
+    /// It is given up, and what is left is planned anew.
+    Replan,
 }
 
 /// A conversion before its first write.
@@ -45,9 +55,9 @@ impl Conversion {
         let watch = Watch::lock(Session::open(&lock, Access::Write).await?).await?;
         let worker = Session::open(&settings.with_application_name("tenantctl"), Access::Write).await?;
         let presence = bookkeeping::presence(&worker).await?;
-        let unfinished = match presence.runs && !order.replan {
-            true => bookkeeping::open_run(&worker).await?,
-            false => None,
+        let unfinished = match order.unfinished {
+            Unfinished::Resume if presence.runs => bookkeeping::open_run(&worker).await?,
+            Unfinished::Resume | Unfinished::Replan => None,
         };
         let work = match unfinished {
             Some(run) => {
@@ -113,17 +123,21 @@ impl Conversion {
         }
     }
 
+    /// Gives an unfinished run up of which a new plan found nothing left to do.
+    ///
+    /// # Errors
+    /// The statement failed.
+    pub async fn close(&self) -> Result<(), Failure> {
+        let left =
+            bookkeeping::presence(&self.worker).await?.runs && bookkeeping::open_run(&self.worker).await?.is_some();
+        if left { bookkeeping::abandon_run(&self.worker).await } else { Ok(()) }
+    }
+
     /// Executes it, up to the target.
     ///
     /// # Errors
     /// Where and why it stopped; what is done stays done.
-    pub async fn run(
-        self,
-        observer: &dyn Observer,
-        interrupt: Interrupt,
-        target: Target,
-        replan: bool,
-    ) -> Result<Done, Failure> {
+    pub async fn run(self, observer: &dyn Observer, interrupt: Interrupt, target: Target) -> Result<Done, Failure> {
         let start = self.start();
         let stored = match self.work {
             Work::Resume(run) => {
@@ -132,9 +146,8 @@ impl Conversion {
             }
             Work::Begin(planned) => {
                 bookkeeping::prepare(&self.worker, &planned.script.locks).await?;
-                if replan {
-                    bookkeeping::abandon_run(&self.worker).await?;
-                }
+                // Only one that is planned anew leaves an unfinished run behind.
+                bookkeeping::abandon_run(&self.worker).await?;
                 let cluster = &planned.catalog.server.system_identifier;
                 bookkeeping::start_run(&self.worker, &planned.script, cluster).await?
             }

@@ -101,7 +101,7 @@ async fn convert(args: &Args, context: &Context, settings: &Settings) -> anyhow:
     let began = Instant::now();
     let conversion = Conversion::open(settings, &config, &Order::default()).await?;
     let (_stopper, interrupt) = Interrupt::channel();
-    conversion.run(&phases, interrupt, Target::End, false).await?;
+    conversion.run(&phases, interrupt, Target::End).await?;
     let elapsed = began.elapsed();
     tokio::time::sleep(ALONE).await;
     let ledger = application.stop().await;

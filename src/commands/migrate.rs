@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::conversion::{Conversion, Order};
+use super::conversion::{Conversion, Order, Unfinished};
 use super::tally::{Counts, Tally};
 use super::{Context, print, signals};
 use crate::error::{Code, Exit, Failure};
@@ -64,7 +64,8 @@ impl Args {
             Some(path) => Some(reviewed(path)?.fingerprint),
             None => self.expect.clone(),
         };
-        Ok(Order { expect, replan: self.replan })
+        let unfinished = if self.replan { Unfinished::Replan } else { Unfinished::Resume };
+        Ok(Order { expect, unfinished })
     }
 
     fn refuse_beyond(&self, script: &Script) -> Result<(), Failure> {
@@ -99,6 +100,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let conversion = Conversion::open(&settings, &config, &order).await?;
     let script = conversion.script().clone();
     if conversion.is_nothing() {
+        conversion.close().await?;
         tell(&args, context, &outcome(&script, Counts::default(), Duration::ZERO, State::NothingToDo))?;
         return Ok(Exit::Done);
     }
@@ -110,7 +112,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let tally = Tally::new(context.ui.as_ref());
     let began = Instant::now();
     let done = tokio::select! {
-        done = conversion.run(&tally, interrupt, args.target(), order.replan) => done,
+        done = conversion.run(&tally, interrupt, args.target()) => done,
         never = context.ui.beat() => match never {},
     };
     context.ui.settle();

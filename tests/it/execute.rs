@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use tenantctl::commands::conversion::{Conversion, Order};
+use tenantctl::commands::conversion::{Conversion, Order, Unfinished};
 use tenantctl::config::{self, Config};
 use tenantctl::error::Failure;
 use tenantctl::event::{Event, Observer};
@@ -38,7 +38,7 @@ pub async fn convert_with(settings: &Settings, config: &Config, target: Target) 
         return Ok(Done::default());
     }
     let (_stopper, interrupt) = Interrupt::channel();
-    conversion.run(&Recorder::default(), interrupt, target, false).await
+    conversion.run(&Recorder::default(), interrupt, target).await
 }
 
 #[tokio::test]
@@ -72,4 +72,17 @@ async fn organizations_become_tenants_and_owners_are_derived_over_several_keys()
     assert!(database.number("SELECT count(DISTINCT tenant_id) FROM node_runs").await > 5);
     let again = convert(&database, &config("tenantctl.org.toml"), Target::End).await.unwrap();
     assert_eq!(again, Done::default());
+}
+
+#[tokio::test]
+async fn a_new_plan_with_nothing_left_closes_the_unfinished_run() {
+    let (database, config) = (Database::saas25(600).await, config("tenantctl.toml"));
+    convert(&database, &config, Target::End).await.unwrap();
+    database.run("UPDATE tenantctl.run SET finished_at = NULL").await;
+    let order = Order { unfinished: Unfinished::Replan, ..Order::default() };
+    let conversion = Conversion::open(&database.settings(), &config, &order).await.unwrap();
+    assert!(conversion.is_nothing());
+    conversion.close().await.unwrap();
+    let open = "SELECT count(*) FROM tenantctl.run WHERE finished_at IS NULL AND abandoned_at IS NULL";
+    assert_eq!(database.number(open).await, 0);
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
-use tenantctl::commands::conversion::{Conversion, Order};
+use tenantctl::commands::conversion::{Conversion, Order, Unfinished};
 use tenantctl::config::{self, Config};
 use tenantctl::error::{Code, Failure};
 use tenantctl::event::{Event, Observer};
@@ -110,7 +110,7 @@ impl<'t> Run<'t> {
 
     /// Gives an unfinished run up first.
     pub fn replanned() -> Self {
-        Run { order: Order { replan: true, ..Order::default() }, ..Run::to_the_end() }
+        Run { order: Order { unfinished: Unfinished::Replan, ..Order::default() }, ..Run::to_the_end() }
     }
 
     /// Runs.
@@ -135,7 +135,7 @@ async fn run(
     if conversion.is_nothing() {
         return Ok(Done { finished: true, ..Done::default() });
     }
-    conversion.run(observer, interrupt, target, order.replan).await
+    conversion.run(observer, interrupt, target).await
 }
 
 /// The lock of a run that was broken off is gone when the server has noticed; that is a matter of milliseconds.
