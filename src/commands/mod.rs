@@ -45,7 +45,7 @@ struct Global {
     #[arg(long, global = true, value_name = "FILE", default_value = "tenantctl.toml")]
     config: PathBuf,
     /// Where to connect: a URL or key=value; else DATABASE_URL, the file's connection.url, PG* and ~/.pgpass, as psql does
-    #[arg(long, global = true, value_name = "URL", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
     /// Say only what went wrong
     #[arg(long, short, global = true)]

@@ -9,10 +9,10 @@
 
 use std::collections::BTreeMap;
 
+use postgres_types::{ToSql, Type};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row};
 
 use crate::catalog::{Catalog, Check, ForeignKey, Ident, Key, QualifiedName, Server, Table};

@@ -10,10 +10,10 @@ mod session;
 pub mod settings;
 pub mod tls;
 
+pub use postgres_types::Type;
 pub use refusal::{Fault, Refusal};
 pub use session::{Access, Limits, Parameter, Session, Transaction};
 pub use tokio_postgres::Row;
-pub use tokio_postgres::types::Type;
 
 use crate::error::{Code, Failure};
 
@@ -21,7 +21,7 @@ use crate::error::{Code, Failure};
 ///
 /// # Errors
 /// [`Code::StatementFailed`] where the answer has another shape: an object of ours was changed by somebody.
-pub fn get<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Failure> {
+pub fn get<'a, T: postgres_types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Failure> {
     row.try_get(column).map_err(|error| {
         Failure::new(Code::StatementFailed, format!("reading column {column} of an answer: {error}"))
             .hint("check that nobody changed the tables of schema tenantctl")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio_postgres::types::{ToSql, Type};
+use postgres_types::{ToSql, Type};
 
 use super::connect::{self, Canceller, Ending, Opened};
 use super::settings::Settings;
