@@ -1,10 +1,30 @@
 //! The statements of a backfill: one text for every batch of a table, with the block range as its parameters.
 
+use serde::{Deserialize, Serialize};
+
 use super::filler::{Climb, owner_of, owner_or_kept};
 use super::quote::{ident, qualified};
-use super::script::Backfill;
 use super::{Query, Statement};
+use crate::config::BackfillLimits;
 use crate::plan::{Owner, Plan, TablePlan};
+
+/// A backfill: one text for every batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// Sent at the beginning of each batch's transaction.
+    pub settings: Vec<Statement>,
+    /// The batch; `$1` and `$2` are the first row position and the one past the last, such as `(0,0)` and `(64,0)`.
+    /// Answers rows seen, rows written, rows seen without an owner.
+    pub batch: Statement,
+    /// Answers the table's oid, its file and its length in blocks.
+    pub extent: Query,
+    /// Counts the rows that are left; nothing where a pass over the table is the proof itself.
+    pub left: Option<Query>,
+    /// Estimated rows.
+    pub rows: Option<u64>,
+    /// How batches are paced.
+    pub pace: BackfillLimits,
+}
 
 /// Which rows a batch looks for.
 #[derive(Clone, Copy, PartialEq, Eq)]

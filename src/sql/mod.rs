@@ -20,9 +20,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use batch::Backfill;
 pub use overview::{TableOverview, TableScope};
 pub use probe::StepState;
-pub use script::{Backfill, MigrationScript, Script, ScriptStep, Work, render};
+pub use script::{MigrationScript, Script, ScriptStep, Work, render};
 
 #[cfg(doc)]
 use crate::plan::Plan;

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::batch::{Wanted, backfill};
+use super::batch::{Backfill, Wanted, backfill};
 use super::overview::{TableOverview, overview};
 use super::quote::comment;
 use super::{Query, Statement, ddl, guard, probe};
 use crate::catalog::QualifiedName;
-use crate::config::{BackfillLimits, LockLimits};
+use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::plan::{Blocker, Held, LockLevel, Notice, Op, Phase, Plan, Step, Strategy, TxnMode};
 
@@ -84,24 +84,6 @@ pub enum Work {
     Statements(Vec<Statement>),
     /// Batches.
     Backfill(Box<Backfill>),
-}
-
-/// A backfill: one text for every batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Backfill {
-    /// Sent at the beginning of each batch's transaction.
-    pub settings: Vec<Statement>,
-    /// The batch; `$1` and `$2` are the first row position and the one past the last, such as `(0,0)` and `(64,0)`.
-    /// Answers rows seen, rows written, rows seen without an owner.
-    pub batch: Statement,
-    /// Answers the table's oid, its file and its length in blocks.
-    pub extent: Query,
-    /// Counts the rows that are left; nothing where a pass over the table is the proof itself.
-    pub left: Option<Query>,
-    /// Estimated rows.
-    pub rows: Option<u64>,
-    /// How batches are paced.
-    pub pace: BackfillLimits,
 }
 
 /// Renders a plan.
