@@ -123,7 +123,7 @@ impl Op {
             Op::CreateTenantsTable => LockLevel::None,
             Op::CreateSystemTenant | Op::Backfill(_) | Op::Reconcile(_) => LockLevel::RowExclusive,
             Op::AddOwnerColumn(_) | Op::AddNotNull { .. } | Op::SetNotNull { .. } => LockLevel::AccessExclusive,
-            // On both tables.
+            // On both tables of a foreign key, the child's first: the order in which an INSERT locks them too.
             Op::AddForeignKey { .. } | Op::PassOwnerDown { .. } => LockLevel::ShareRowExclusive,
             Op::Vacuum(_)
             | Op::Analyze(_)

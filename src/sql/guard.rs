@@ -3,12 +3,16 @@
 use super::Query;
 use super::quote::{literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{Owner, Plan, TablePlan};
+use crate::plan::{Owner, Phase, Plan, TablePlan};
 
 /// A query that gives one row of words for every difference, and none where all is as planned.
-pub(super) fn guard(plan: &Plan, name: &QualifiedName) -> Option<Query> {
+pub(super) fn guard(plan: &Plan, phase: Phase, name: &QualifiedName) -> Option<Query> {
     let table = plan.tables.get(name)?;
     let mut parts = vec![same_table(table), owner_type(plan, name)];
+    // Expand makes the column; whatever comes later relies on it.
+    if phase > Phase::Expand {
+        parts.push(has_column(name, &plan.owner_column));
+    }
     if let Owner::Parent(link) = &table.owned.owner {
         parts.extend(link.columns.iter().map(|column| has_column(name, column)));
         parts.extend(link.parent_columns.iter().map(|column| has_column(&link.parent, column)));
@@ -43,7 +47,7 @@ fn has_column(table: &QualifiedName, column: &Ident) -> String {
     format!(
         "SELECT {} WHERE NOT EXISTS (SELECT 1 FROM pg_attribute AS a WHERE a.attrelid = to_regclass({}) AND a.attname = \
          {} AND NOT a.attisdropped)",
-        literal(&format!("{table} has no column {column} any more, which leads to the owner")),
+        literal(&format!("{table} has no column {column} any more")),
         literal(&qualified(table)),
         literal(column.as_str())
     )

@@ -97,7 +97,7 @@ pub fn render(plan: &Plan) -> Script {
             phase: migration.phase,
             table: migration.table.clone(),
             strategy: migration.table.as_ref().and_then(|name| plan.tables.get(name)).map(|table| table.strategy),
-            guard: migration.table.as_ref().and_then(|name| guard::guard(plan, name)),
+            guard: migration.table.as_ref().and_then(|name| guard::guard(plan, migration.phase, name)),
             steps: migration.steps.iter().map(|step| render_step(plan, step)).collect(),
         })
         .collect();

@@ -111,6 +111,15 @@ async fn a_parents_column_that_was_dropped_stops_the_run_and_is_planned_anew() {
 }
 
 #[tokio::test]
+async fn an_owner_column_that_was_dropped_stops_the_run_and_is_planned_anew() {
+    let database = converted_to(Phase::Expand).await;
+    let (code, message) = refused_mid_way(&database, "ALTER TABLE models DROP COLUMN tenant_id CASCADE").await;
+    assert_eq!(code, Code::SchemaDrifted, "{message}");
+    assert!(message.contains("public.models has no column tenant_id any more"), "{message}");
+    replanned(&database, &config("tenantctl.toml")).await;
+}
+
+#[tokio::test]
 async fn a_table_that_nobody_classified_stops_a_new_plan_and_not_the_stored_one() {
     let database = converted_to(Phase::Expand).await;
     database.run("CREATE TABLE invoices (id bigserial PRIMARY KEY)").await;
