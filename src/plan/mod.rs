@@ -193,7 +193,7 @@ impl Plan {
                 plan.tables.insert(owned.name.clone(), table_plan(config, catalog, owners, owned, table)?);
             }
         }
-        plan.notices = notice::notices(config, catalog, owners, &plan);
+        plan.notices = notice::notices(config, catalog, owners, &plan, facts);
         plan.blockers = notice::blockers(config, catalog, owners, &plan, facts);
 
         let mut writer = Writer { next: facts.last_version + 1, migrations: Vec::new() };

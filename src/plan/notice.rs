@@ -27,7 +27,7 @@ pub struct Blocker {
 }
 
 /// What changes for the application, table by table.
-pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan: &Plan) -> Vec<Notice> {
+pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan: &Plan, facts: &Facts) -> Vec<Notice> {
     let mut notices = Vec::new();
     let adds_columns = owners.tables.iter().any(|table| table.column.is_none());
     if adds_columns {
@@ -46,10 +46,17 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
     for table in plan.tables.values() {
         if let Some(now) = catalog.tables.get(&table.owned.name) {
             let about = |text: String| Notice { table: Some(table.owned.name.clone()), text };
-            notices.extend(table_notices(config, catalog, table, now).into_iter().map(about));
+            notices.extend(adopted_rows(table, facts).into_iter().map(&about));
+            notices.extend(table_notices(config, catalog, table, now).into_iter().map(&about));
         }
     }
     notices
+}
+
+/// Rows without a parent that the System Tenant takes.
+fn adopted_rows(table: &TablePlan, facts: &Facts) -> Option<String> {
+    let rows = facts.unowned.get(&table.owned.name).filter(|_| table.owned.unowned == Unowned::System)?;
+    Some(format!("rows that have no owner by their source and become the System Tenant's: {rows}"))
 }
 
 fn table_notices(config: &Config, catalog: &Catalog, table: &TablePlan, now: &Table) -> Vec<String> {

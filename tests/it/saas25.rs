@@ -52,3 +52,16 @@ async fn the_sql_that_derives_owners_from_organizations() {
         .retain(|migration| migration.table.as_ref().is_none_or(|table| shown.contains(&table.name.as_str())));
     insta::assert_snapshot!(page(&script, Format::Sql, Detail::Full));
 }
+
+#[tokio::test]
+async fn rows_that_the_system_tenant_takes_for_want_of_an_owner_are_counted() {
+    let database = Database::saas25(5000).await;
+    let session = Session::open(&database.settings(), Access::Read).await.unwrap();
+    let planned = planning::plan(&session, &config("tenantctl.org.toml")).await.unwrap();
+    let without = database.number("SELECT count(*) FROM workflows WHERE \"orgId\" IS NULL").await;
+    assert!(without > 0);
+    let said = format!("rows that have no owner by their source and become the System Tenant's: {without}");
+    let notices = planned.script.notices.iter();
+    let about = notices.filter(|notice| notice.table.as_ref().is_some_and(|table| table.name.as_str() == "workflows"));
+    assert_eq!(about.filter(|notice| notice.text == said).count(), 1, "{:?}", planned.script.notices);
+}
