@@ -1,6 +1,7 @@
 //! What the database *is*: plain values, read once, ordered, without a connection in them.
 //!
-//! `pg::introspect` fills a [`Catalog`]; `plan` and `verify` only look at it. What is here is what they ask about, no more.
+//! `pg::introspect` fills a [`Catalog`]; `plan` and `verify` only look at it. Sizes and views are described too; no decision
+//! rests on those yet.
 
 pub mod name;
 
