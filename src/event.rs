@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use crate::catalog::{LockHolder, seconds};
 use crate::plan::{LockLevel, Phase};
 
 /// Listens to a run.
@@ -20,28 +21,6 @@ pub enum Start {
     Fresh,
     /// An interrupted run goes on.
     Resumed,
-}
-
-/// A session that holds a lock which we wait for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LockHolder {
-    /// Its backend.
-    pub pid: i32,
-    /// Its `application_name`.
-    pub application: String,
-    /// Its state, for example `idle in transaction`.
-    pub state: String,
-    /// How long its transaction has been open.
-    #[serde(rename = "open_for_seconds", serialize_with = "seconds")]
-    pub open_for: Duration,
-}
-
-impl LockHolder {
-    /// One line for people.
-    pub fn describe(&self) -> String {
-        let open = humantime::format_duration(Duration::from_secs(self.open_for.as_secs()));
-        format!("pid {} ({}, {} for {open})", self.pid, self.application, self.state)
-    }
 }
 
 /// One thing that happened.
@@ -150,9 +129,4 @@ pub enum Event {
         /// Migrations applied by this process.
         migrations: usize,
     },
-}
-
-/// A time in JSON: seconds as a number, to the millisecond. The field's name says so: `elapsed_seconds`.
-pub(crate) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64((time.as_secs_f64() * 1e3).round() / 1e3)
 }

@@ -3,12 +3,15 @@
 //! `pg::introspect` fills a [`Catalog`]; `plan` and `verify` only look at it. Sizes and views are described too; no decision
 //! rests on those yet.
 
+mod activity;
 pub mod name;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use activity::LockHolder;
+pub(crate) use activity::{from_seconds, seconds};
 pub use name::{Ident, QualifiedName};
 
 /// One database at one moment.

@@ -8,7 +8,7 @@ use crate::execute::bookkeeping::{self, StoredRun};
 use crate::execute::{self, Done, Interrupt, Target, Tools, Watch, status};
 use crate::pg::settings::Settings;
 use crate::pg::{Access, Session};
-use crate::plan::missing_rights;
+use crate::plan::{Blocker, missing_rights};
 use crate::sql::Script;
 
 /// What the operator asks for.
@@ -172,7 +172,7 @@ fn refuse_blocked(script: &Script) -> Result<(), Failure> {
     if script.blockers.is_empty() {
         return Ok(());
     }
-    let lines = script.blockers.iter().map(|blocker| format!("{}: {}", blocker.table, blocker.text));
+    let lines = script.blockers.iter().map(Blocker::describe);
     let remedies = script.blockers.iter().map(|blocker| blocker.remedy.clone());
     Err(Failure::new(Code::PlanBlocked, format!("the plan is blocked:\n{}", lines.collect::<Vec<_>>().join("\n")))
         .hint(remedies.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("; ")))

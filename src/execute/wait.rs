@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::interrupt::{Interrupt, Urgency};
 use super::watch::Watch;
-use crate::event::{Event, LockHolder, Observer};
+use crate::catalog::LockHolder;
+use crate::event::{Event, Observer};
 use crate::pg::Refusal;
 use crate::pg::connect::Canceller;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::catalog::LockHolder;
 use crate::error::{Code, Failure};
-use crate::event::LockHolder;
 use crate::pg::{Parameter, Session, Type, get};
 use crate::sql::bookkeeping;
 

@@ -4,6 +4,7 @@
 //! [`Plan::build`] lists the steps that are still missing, so that planning a converted database gives none.
 
 mod backfill;
+mod cost;
 mod enforce;
 mod expand;
 mod notice;
@@ -21,6 +22,7 @@ use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
 
+pub use cost::Cost;
 pub use enforce::{NOT_NULL_NOT_VALID, serves_tenant};
 pub use expand::{FILL_ON_INSERT, FILL_ON_UPDATE, pass_trigger};
 pub use notice::{Blocker, Notice};
@@ -129,12 +131,14 @@ pub struct Migration {
 }
 
 /// One statement, one transaction or one backfill.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// A readable, stable name: `enforce/public.orders/build-index`.
     pub id: String,
     /// What it does.
     pub op: Op,
+    /// What it is expected to cost.
+    pub cost: Cost,
 }
 
 /// The whole conversion, or what is left of it.
@@ -248,7 +252,8 @@ impl Writer {
         if ops.is_empty() {
             return;
         }
-        let steps = ops.into_iter().map(|op| Step { id: step_id(phase, table, &op), op }).collect();
+        let steps =
+            ops.into_iter().map(|op| Step { id: step_id(phase, table, &op), op, cost: Cost::default() }).collect();
         let name = match table {
             Some(table) => format!("{phase}_{}", word(table.name.as_str())),
             None => phase.to_string(),

@@ -9,7 +9,7 @@ use crate::config::{Config, Unowned};
 /// Something to know: the run goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// The table that it is about; nothing where it is about all.
+    /// The table that it is about; nothing where it is about the database.
     pub table: Option<QualifiedName>,
     /// What happens, and what to do about it.
     pub text: String,
@@ -18,12 +18,22 @@ pub struct Notice {
 /// Something that must be mended first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocker {
-    /// The table that it is about.
-    pub table: QualifiedName,
+    /// The table that it is about; nothing where it is about the database.
+    pub table: Option<QualifiedName>,
     /// What is wrong.
     pub text: String,
     /// What to do.
     pub remedy: String,
+}
+
+impl Blocker {
+    /// The table, and what is wrong with it.
+    pub fn describe(&self) -> String {
+        match &self.table {
+            Some(table) => format!("{table}: {}", self.text),
+            None => self.text.clone(),
+        }
+    }
 }
 
 /// What changes for the application, table by table.
@@ -125,7 +135,7 @@ pub(super) fn blockers(
             continue;
         };
         let mut block = |text: String, remedy: String| {
-            blockers.push(Blocker { table: owned.name.clone(), text, remedy });
+            blockers.push(Blocker { table: Some(owned.name.clone()), text, remedy });
         };
         let unowned = facts.unowned.get(&owned.name).copied().unwrap_or(0);
         if unowned > 0 && owned.unowned == Unowned::Stop {

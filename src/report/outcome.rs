@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::failure::ErrorObject;
 use super::layout::{columns, hang};
 use super::{Shape, human};
+use crate::catalog::seconds;
 use crate::error::{Failure, Resumable};
-use crate::event::seconds;
 
 /// The format's number; it changes when a field changes its meaning.
 const FORMAT: u32 = 1;

@@ -21,7 +21,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use batch::Backfill;
-pub use overview::{TableOverview, TableScope};
+pub use overview::{TableOverview, TableOwner, TableScope};
 pub use probe::StepState;
 pub use script::{MigrationScript, Script, ScriptStep, Work, render};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::QualifiedName;
+use crate::catalog::{Ident, QualifiedName};
 use crate::plan::{Owner, Plan, Strategy, TablePlan};
 
 /// A table and what becomes of it.
@@ -21,8 +21,8 @@ pub struct TableOverview {
 pub enum TableScope {
     /// Every row has an owner.
     Tenant {
-        /// The table whose row names the owner; nothing where the System Tenant owns all.
-        parent: Option<QualifiedName>,
+        /// Where a row's owner comes from.
+        source: TableOwner,
         /// How existing rows are filled; nothing where all of them have their owner already.
         strategy: Option<Strategy>,
         /// Estimated rows, where there are statistics.
@@ -32,6 +32,21 @@ pub enum TableScope {
     Shared,
     /// Not looked at.
     Ignored,
+}
+
+/// Where a row's owner comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum TableOwner {
+    /// The System Tenant.
+    System,
+    /// The row that a foreign key leads to.
+    Parent {
+        /// The parent.
+        table: QualifiedName,
+        /// The columns that refer to it.
+        columns: Vec<Ident>,
+    },
 }
 
 /// Every table: tenant-scoped, then shared, then ignored ones, by name.
@@ -46,9 +61,9 @@ pub(super) fn overview(plan: &Plan) -> Vec<TableOverview> {
 fn scope(table: &TablePlan) -> TableScope {
     let complete = table.owned.column.as_ref().is_some_and(|column| column.not_null);
     TableScope::Tenant {
-        parent: match &table.owned.owner {
-            Owner::System => None,
-            Owner::Parent(link) => Some(link.parent.clone()),
+        source: match &table.owned.owner {
+            Owner::System => TableOwner::System,
+            Owner::Parent(link) => TableOwner::Parent { table: link.parent.clone(), columns: link.columns.clone() },
         },
         strategy: (!complete).then_some(table.strategy),
         rows: table.rows,

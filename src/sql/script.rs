@@ -7,13 +7,13 @@ use super::batch::{Backfill, Wanted, backfill};
 use super::overview::{TableOverview, overview};
 use super::quote::comment;
 use super::{Query, Statement, ddl, guard, probe};
-use crate::catalog::QualifiedName;
+use crate::catalog::{LockHolder, QualifiedName};
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
-use crate::plan::{Blocker, Held, LockLevel, Notice, Op, Phase, Plan, Step, Strategy, TxnMode};
+use crate::plan::{Blocker, Cost, Held, LockLevel, Notice, Op, Phase, Plan, Step, Strategy, TxnMode};
 
 /// The format of a stored or exported script; another number is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A rendered plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,11 @@ pub struct ScriptStep {
     pub held: Held,
     /// How it is sent.
     pub mode: TxnMode,
+    /// What it is expected to cost, for people.
+    pub cost: Cost,
+    /// The sessions that would keep it waiting if it ran now, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<LockHolder>,
     /// What is sent.
     pub work: Work,
     /// Asks the catalog whether it is done.
@@ -126,6 +131,8 @@ fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
         lock: step.op.lock(),
         held: step.op.duration(),
         mode: step.op.mode(),
+        cost: step.cost.clone(),
+        blocked_by: Vec::new(),
         work: match work {
             Some(backfill) => Work::Backfill(Box::new(backfill)),
             None => Work::Statements(ddl::statements(plan, &step.op)),

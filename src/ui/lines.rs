@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::progress::{Batch, Progress};
 use super::words;
-use crate::event::{Event, LockHolder};
+use crate::catalog::LockHolder;
+use crate::event::Event;
 use crate::plan::{LockLevel, Phase};
 use crate::report::human::{count, counted, duration};
 

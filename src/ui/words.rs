@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::progress::Speed;
-use crate::event::{LockHolder, Start};
+use crate::catalog::LockHolder;
+use crate::event::Start;
 use crate::report::human::{count, counted, duration, rate};
 
 /// More sessions than these are only counted.

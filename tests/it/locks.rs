@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use tenantctl::catalog::LockHolder;
 use tenantctl::config::Config;
 use tenantctl::error::{Code, Resumable};
-use tenantctl::event::{Event, LockHolder};
+use tenantctl::event::Event;
 use tokio_postgres::Client;
 
 use crate::support::run::{Run, config, starts};

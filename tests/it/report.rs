@@ -97,7 +97,7 @@ fn a_plan_without_migrations_says_that_there_is_nothing_to_do() {
     let text = written(&converted(), Format::Text, Detail::Full);
     assert_eq!(text, "Nothing to do: the database is as the configuration wants it.\n");
     assert!(written(&converted(), Format::Sql, Detail::Full).ends_with("-- nothing to do\n"));
-    let blocker = Blocker { table: name("public", "x"), text: "odd".to_owned(), remedy: "mend".to_owned() };
+    let blocker = Blocker { table: Some(name("public", "x")), text: "odd".to_owned(), remedy: "mend".to_owned() };
     let blocked = Script { blockers: vec![blocker], ..converted() };
     assert!(written(&blocked, Format::Text, Detail::Full).contains("fix: mend"));
 }

@@ -1,62 +1,16 @@
-//! A rendered plan as text, JSON or SQL.
-//!
-//! The text is for the one who signs: what it will do, what it will lock and what it will send. The SQL is the script's
-//! own text with a few comments above it, so that what is read is what is sent.
+//! The plan as text for the one who signs: what it will do, what it will lock and what it will send.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::layout::{columns, hang, indented, wrap};
-use super::{Format, human};
+use super::super::human;
+use super::super::layout::{columns, hang, indented, wrap};
+use super::Detail;
 use crate::catalog::QualifiedName;
 use crate::plan::{LockLevel, Phase, Strategy, TxnMode};
-use crate::sql::{BOOKKEEPING_SCHEMA, MigrationScript, Script, ScriptStep, TableOverview, TableScope, Work, quote};
+use crate::sql::{MigrationScript, Script, ScriptStep, TableOverview, TableOwner, TableScope, Work};
 
-/// How much of a plan the text shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// Every step with its SQL.
-    Full,
-    /// Every step, no SQL.
-    Brief,
-}
-
-/// Writes a script; `detail` matters for the text only.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write(script: &Script, format: Format, detail: Detail, out: &mut impl Write) -> io::Result<()> {
-    match format {
-        Format::Text => text(script, detail, out),
-        Format::Json => json(script, out),
-        Format::Sql => sql(script, out),
-    }
-}
-
-fn json(script: &Script, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, script)?;
-    writeln!(out)
-}
-
-fn sql(script: &Script, out: &mut impl Write) -> io::Result<()> {
-    let version = env!("CARGO_PKG_VERSION");
-    writeln!(out, "-- tenantctl {version}, for PostgreSQL {}", script.major)?;
-    writeln!(out, "-- fingerprint {}", script.fingerprint)?;
-    writeln!(out, "-- schema {BOOKKEEPING_SCHEMA} is there before the first statement: `tenantctl migrate` makes it")?;
-    for blocker in &script.blockers {
-        let text = format!("blocked: {}: {}; {}", blocker.table, blocker.text, blocker.remedy);
-        writeln!(out, "{}", quote::comment(&text))?;
-    }
-    if script.migrations.is_empty() {
-        writeln!(out, "-- nothing to do")?;
-    }
-    for migration in &script.migrations {
-        write!(out, "\n{}", migration.text())?;
-    }
-    Ok(())
-}
-
-fn text(script: &Script, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(script: &Script, detail: Detail, out: &mut impl Write) -> io::Result<()> {
     if script.migrations.is_empty() {
         writeln!(out, "Nothing to do: the database is as the configuration wants it.")?;
     } else {
@@ -152,10 +106,10 @@ fn tables(script: &Script, out: &mut impl Write) -> io::Result<()> {
 fn table_row(table: &TableOverview) -> [String; 5] {
     let name = table.name.to_string();
     match &table.scope {
-        TableScope::Tenant { parent, strategy, rows } => {
-            let owner = match parent {
-                Some(parent) => format!("owner of its {parent}"),
-                None => "the System Tenant".to_owned(),
+        TableScope::Tenant { source, strategy, rows } => {
+            let owner = match source {
+                TableOwner::System => "the System Tenant".to_owned(),
+                TableOwner::Parent { table, .. } => format!("owner of its {table}"),
             };
             let strategy = match strategy {
                 Some(Strategy::Instant) => "instant",
@@ -174,13 +128,13 @@ fn blockers(script: &Script, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\nBlocked: nothing runs before this is mended")?;
-    let mut groups: BTreeMap<&QualifiedName, String> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<&QualifiedName>, String> = BTreeMap::new();
     for blocker in &script.blockers {
-        let group = groups.entry(&blocker.table).or_default();
+        let group = groups.entry(blocker.table.as_ref()).or_default();
         *group += &hang("- ", &blocker.text, 4);
         *group += &hang("fix: ", &blocker.remedy, 6);
     }
-    groups.iter().try_for_each(|(table, lines)| write!(out, "  {table}\n{lines}"))
+    groups.iter().try_for_each(|(table, lines)| write!(out, "  {}\n{lines}", about(*table)))
 }
 
 fn notices(script: &Script, out: &mut impl Write) -> io::Result<()> {
@@ -192,10 +146,11 @@ fn notices(script: &Script, out: &mut impl Write) -> io::Result<()> {
     for notice in &script.notices {
         *groups.entry(notice.table.as_ref()).or_default() += &hang("- ", &notice.text, 4);
     }
-    groups.iter().try_for_each(|(table, lines)| match table {
-        Some(table) => write!(out, "  {table}\n{lines}"),
-        None => write!(out, "  every table\n{lines}"),
-    })
+    groups.iter().try_for_each(|(table, lines)| write!(out, "  {}\n{lines}", about(*table)))
+}
+
+fn about(table: Option<&QualifiedName>) -> String {
+    table.map_or_else(|| "the database".to_owned(), ToString::to_string)
 }
 
 /// The steps of a phase: two lines each, since a title and its four attributes do not fit on one of 100 columns.
