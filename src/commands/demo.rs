@@ -86,7 +86,7 @@ async fn convert(args: &Args, context: &Context, settings: &Settings) -> anyhow:
     let before = load(settings, &fixture, &config, args.rows).await?;
 
     say(|out| {
-        report::stage(3, "The plan in short; `tenantctl plan --dry-run` shows every statement", out)?;
+        report::stage(3, "The plan in short; `tenantctl plan --verbose` shows every statement", out)?;
         writeln!(out)?;
         plan_report::summary(&before.planned.script, out)
     })?;

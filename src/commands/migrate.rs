@@ -73,7 +73,7 @@ impl Args {
         match (self.to, versions().min(), versions().max()) {
             (Some(to), Some(first), Some(last)) if !(first..=last).contains(&to) => {
                 let message = format!("--to {to}: the plan has the versions {first} to {last}");
-                Err(Failure::new(Code::UsageInvalid, message).hint("`tenantctl plan --brief` shows what each one does"))
+                Err(Failure::new(Code::UsageInvalid, message).hint("`tenantctl plan` shows what each one does"))
             }
             _ => Ok(()),
         }
@@ -151,7 +151,7 @@ fn ask(args: &Args, context: &Context, conversion: &Conversion, place: &str) -> 
     let notices = conversion.script().notices.len();
     if notices > 0 {
         let things = counted(notices, "thing", "things");
-        context.ui.note(&format!("{things} to know before: `tenantctl plan --brief` shows them\n"));
+        context.ui.note(&format!("{things} to know before: `tenantctl plan` shows them\n"));
     }
     let question = match conversion.start() {
         Start::Fresh => format!("Convert {place}?"),

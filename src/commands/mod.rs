@@ -57,7 +57,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show every phase, migration and step with its SQL and its lock; nothing is written
+    /// Show every phase, migration and step with its lock and its SQL; nothing is written
     Plan(plan::Args),
     /// Convert the database, or go on where an earlier run stopped
     Migrate(migrate::Args),

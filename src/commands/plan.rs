@@ -1,13 +1,13 @@
-//! `tenantctl plan`: what would be done, with its SQL and its locks.
+//! `tenantctl plan`: what would be done, with its locks and its SQL.
 
 use super::{Context, planning, print};
 use crate::error::Exit;
 use crate::execute::bookkeeping::presence;
 use crate::execute::status;
-use crate::report::plan::{self as report, Detail};
+use crate::report::plan::{self as report, Detail, Page};
 use crate::report::{Format, Shape};
 
-/// Show every phase, migration and step with its SQL and its lock; nothing is written
+/// Show every phase, migration and step with its lock and its SQL; nothing is written
 ///
 /// Needs only the right to read. Exit code 1 where something must be mended before `migrate` can run.
 #[derive(Debug, clap::Args)]
@@ -18,9 +18,9 @@ pub(super) struct Args {
     /// As a report, as JSON for `migrate --plan`, or as the SQL that will be sent
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// Leave the SQL out of the report
+    /// Show the SQL of every step in the report
     #[arg(long)]
-    brief: bool,
+    verbose: bool,
 }
 
 impl Args {
@@ -41,8 +41,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             run.id
         ));
     }
-    let detail = if args.brief { Detail::Brief } else { Detail::Full };
-    print("the plan", |out| report::write(&planned.script, args.format, detail, out))?;
+    let detail = if args.verbose { Detail::Full } else { Detail::Brief };
+    let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    let page = Page::new(detail, columns);
+    print("the plan", |out| report::write(&planned.script, args.format, page, out))?;
     if args.dry_run && args.format == Format::Text {
         context.ui.note("nothing was written");
     }

@@ -3,19 +3,20 @@
 /// How wide a line of text may be; statements are never broken.
 pub(super) const WIDTH: usize = 100;
 
-/// Breaks a text between words; every line begins with `indent` spaces. A word that is longer than a line stays whole.
-pub(super) fn wrap(text: &str, indent: usize) -> String {
-    hang("", text, indent)
+/// Breaks a text between words into lines of at most [`WIDTH`]. The first one begins with `indent` spaces and `label`, the
+/// others stand under its text. A word that is longer than a line stays whole.
+pub(super) fn hang(label: &str, text: &str, indent: usize) -> String {
+    hang_within(WIDTH, label, text, indent)
 }
 
-/// Like [`wrap`], but the first line begins with `label`; the others stand under its text.
-pub(super) fn hang(label: &str, text: &str, indent: usize) -> String {
+/// Like [`hang`], for a page of another width.
+pub(super) fn hang_within(page: usize, label: &str, text: &str, indent: usize) -> String {
     let margin = " ".repeat(indent);
     let hanging = " ".repeat(indent + width(label));
     let (mut lines, mut line) = (Vec::new(), format!("{margin}{label}"));
     let mut at_start = true;
     for word in text.split_whitespace() {
-        if !at_start && width(&line) + 1 + width(word) > WIDTH {
+        if !at_start && width(&line) + 1 + width(word) > page {
             lines.push(std::mem::replace(&mut line, hanging.clone()));
             at_start = true;
         }
@@ -65,6 +66,6 @@ mod tests {
     #[test]
     fn a_word_longer_than_a_line_stays_whole() {
         let word = "x".repeat(120);
-        assert_eq!(wrap(&word, 2), format!("  {word}\n"));
+        assert_eq!(hang("", &word, 2), format!("  {word}\n"));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tenantctl::error::{Code, Exit, Failure};
 use tenantctl::plan::{Blocker, Facts};
 use tenantctl::report::outcome::{self, Applied, Outcome, State};
-use tenantctl::report::plan::Detail;
+use tenantctl::report::plan::{Detail, Page};
 use tenantctl::report::{self, Format, Shape, failure};
 use tenantctl::sql::Script;
 
@@ -15,7 +15,7 @@ use crate::support::plan::{self, name};
 
 fn written(script: &Script, format: Format, detail: Detail) -> String {
     let mut page = Vec::new();
-    report::plan::write(script, format, detail, &mut page).unwrap();
+    report::plan::write(script, format, Page::new(detail, None), &mut page).unwrap();
     String::from_utf8(page).unwrap()
 }
 
@@ -48,13 +48,18 @@ fn a_full_plan_shows_the_statements_of_every_step() {
 }
 
 #[test]
-fn a_plan_reads_at_100_columns_but_for_statements_and_names_that_are_longer() {
-    let wide: Vec<String> = written(&blocked(), Format::Text, Detail::Brief)
-        .lines()
-        .filter(|line| line.chars().count() > 100)
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(wide, [""; 0]);
+fn a_plan_fits_its_page_but_for_statements_tables_and_names_that_are_longer() {
+    for (script, width) in [(blocked(), 100), (blocked(), 90), (plan::small(), 60), (plan::small(), 40)] {
+        let mut text = Vec::new();
+        let page = Page::new(Detail::Brief, Some(width));
+        report::plan::write(&script, Format::Text, page, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let broken = text.split("\nTables").next().into_iter().chain(text.split("\nTo know").nth(1));
+        let wide: Vec<&str> = broken.flat_map(str::lines).filter(|line| line.chars().count() > width).collect();
+        let fingerprint = |line: &&&str| !line.starts_with("  Fingerprint");
+        assert_eq!(wide.iter().filter(fingerprint).count(), 0, "{width}: {wide:#?}");
+    }
+    assert_eq!(Page::new(Detail::Brief, Some(250)).width, 100);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use tenantctl::catalog::Catalog;
 use tenantctl::commands::planning;
 use tenantctl::pg::{Access, Session};
 use tenantctl::plan::{Facts, Plan, resolve};
-use tenantctl::report::plan::{Detail, write};
+use tenantctl::report::plan::{Detail, Page, write};
 use tenantctl::report::{Format, plan as report};
 use tenantctl::sql::{Script, render};
 
@@ -30,7 +30,7 @@ async fn script(file: &str) -> Script {
 
 fn page(script: &Script, format: Format, detail: Detail) -> String {
     let mut page = Vec::new();
-    write(script, format, detail, &mut page).unwrap();
+    write(script, format, Page::new(detail, None), &mut page).unwrap();
     String::from_utf8(page).unwrap()
 }
 

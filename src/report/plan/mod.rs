@@ -2,10 +2,12 @@
 
 mod sql;
 mod text;
+mod words;
 
 use std::io::{self, Write};
 
 use super::Format;
+use super::layout::WIDTH;
 use crate::sql::Script;
 
 pub use text::{overview, summary};
@@ -13,19 +15,38 @@ pub use text::{overview, summary};
 /// How much of a plan the text shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Every step with its SQL.
-    Full,
     /// Every step, no SQL.
     Brief,
+    /// Every step with its SQL.
+    Full,
 }
 
-/// Writes a script; `detail` matters for the text only.
+/// How a plan's text is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// How much it shows.
+    pub detail: Detail,
+    /// The longest line, in characters; statements and names may be longer.
+    pub width: usize,
+}
+
+impl Page {
+    /// A page for a terminal of that many columns, or for a file.
+    pub fn new(detail: Detail, terminal: Option<usize>) -> Self {
+        Page { detail, width: terminal.unwrap_or(WIDTH).clamp(NARROWEST, WIDTH) }
+    }
+}
+
+/// Narrower than this, text is no longer broken.
+const NARROWEST: usize = 40;
+
+/// Writes a script; `page` matters for the text only.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(script: &Script, format: Format, detail: Detail, out: &mut impl Write) -> io::Result<()> {
+pub fn write(script: &Script, format: Format, page: Page, out: &mut impl Write) -> io::Result<()> {
     match format {
-        Format::Text => text::write(script, detail, out),
+        Format::Text => text::write(script, page, out),
         Format::Json => json(script, out),
         Format::Sql => sql::write(script, out),
     }

@@ -17,9 +17,9 @@ async fn a_plan_has_one_fingerprint_in_every_format() {
     assert_eq!(plan.stderr, "");
     let sql = cli.run("plan --format sql").exits(0).stdout;
     assert!(sql.starts_with("-- tenantctl ") && sql.contains(&format!("-- fingerprint {fingerprint}\n")), "{sql}");
-    let text = cli.run("plan --brief").exits(0).stdout;
+    let text = cli.run("plan").exits(0).stdout;
     assert!(text.contains(&fingerprint) && !text.contains("ALTER TABLE"), "{text}");
-    assert!(cli.run("plan").exits(0).stdout.contains("ALTER TABLE public.orders"));
+    assert!(cli.run("plan --verbose").exits(0).stdout.contains("ALTER TABLE public.orders"));
 }
 
 #[tokio::test]

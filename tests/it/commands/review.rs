@@ -71,7 +71,7 @@ async fn a_plan_file_that_was_edited_or_is_none_is_refused() {
 async fn a_version_beyond_the_plan_is_refused_with_those_that_it_has() {
     let database = shop().await;
     let cli = Cli::to(&database.url()).config(RIGHT);
-    let words = ["--to 99: the plan has the versions 1 to 6", "plan --brief"];
+    let words = ["--to 99: the plan has the versions 1 to 6", "`tenantctl plan` shows"];
     let refusal = Refusal { exit: 2, code: "usage-invalid", words: &words };
     refusal.of(&cli, "migrate --yes --to 99", &database).await;
 }

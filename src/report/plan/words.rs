@@ -1,0 +1,139 @@
+//! What a plan's formats say in the same words: its size, its locks, where owners come from.
+
+use super::super::human;
+use crate::catalog::QualifiedName;
+use crate::config::{BackfillLimits, LockLimits};
+use crate::plan::{Held, LockLevel, Strategy, TxnMode};
+use crate::sql::{MigrationScript, Script, TableOwner, TableScope};
+
+/// `38 migrations with 139 steps`.
+pub(super) fn size(script: &Script) -> String {
+    let migrations = human::counted(script.migrations.len(), "migration", "migrations");
+    let steps = human::counted(script.steps().count(), "step", "steps");
+    format!("{migrations} with {steps}")
+}
+
+/// How many rows are written, and how many get their owner without it.
+pub(super) fn rows(script: &Script) -> String {
+    let of = |wanted: Strategy| {
+        let rows = script.tables.iter().filter_map(|table| match &table.scope {
+            TableScope::Tenant { strategy, rows, .. } if *strategy == Some(wanted) => Some(*rows),
+            TableScope::Tenant { .. } | TableScope::Shared | TableScope::Ignored => None,
+        });
+        rows.collect::<Vec<Option<u64>>>()
+    };
+    let say = |rows: &[Option<u64>], how: &str| {
+        let unknown = rows.iter().filter(|rows| rows.is_none()).count();
+        let known = human::count(rows.iter().flatten().sum());
+        let tables = human::counted(rows.len(), "table", "tables");
+        let unsure = match unknown {
+            0 => String::new(),
+            _ => format!(", {unknown} without statistics"),
+        };
+        (!rows.is_empty()).then(|| format!("~{known} {how} ({tables}{unsure})"))
+    };
+    let written = say(&of(Strategy::Ranges), "at most to fill in batches");
+    let vouched = say(&of(Strategy::Instant), "owned by a default, not written");
+    let parts: Vec<String> = written.into_iter().chain(vouched).collect();
+    if parts.is_empty() { "none to fill".to_owned() } else { parts.join("; ") }
+}
+
+/// A lock that the plan takes on the application's tables.
+pub(super) struct LockUse {
+    /// The lock.
+    pub level: LockLevel,
+    /// How often it is taken, a backfill counted once.
+    pub times: usize,
+    /// For how long, each way once.
+    pub held: Vec<Held>,
+}
+
+impl LockUse {
+    /// `a catalog change or one scan`.
+    pub fn held(&self) -> String {
+        self.held.iter().map(Held::to_string).collect::<Vec<_>>().join(" or ")
+    }
+}
+
+/// Every lock of the plan, the strongest first.
+pub(super) fn locks(script: &Script) -> Vec<LockUse> {
+    let mut uses: Vec<LockUse> = Vec::new();
+    for step in script.steps().filter(|step| step.lock != LockLevel::None) {
+        let known = uses.iter().position(|lock| lock.level == step.lock).unwrap_or_else(|| {
+            uses.push(LockUse { level: step.lock, times: 0, held: Vec::new() });
+            uses.len() - 1
+        });
+        let lock = &mut uses[known];
+        lock.times += 1;
+        if !lock.held.contains(&step.held) {
+            lock.held.push(step.held);
+        }
+    }
+    uses.sort_by_key(|lock| std::cmp::Reverse(lock.level));
+    uses
+}
+
+/// The strongest lock, how often and for how long.
+pub(super) fn strongest_lock(script: &Script) -> String {
+    locks(script).first().map_or_else(
+        || "none on the application's tables".to_owned(),
+        |lock| {
+            let times = human::counted(lock.times, "time", "times");
+            format!("{}, {times}, for {}; blocks {}", lock.level, lock.held(), lock.level.blocks())
+        },
+    )
+}
+
+/// How long a strong lock is waited for, and what happens then.
+pub(super) fn lock_limits(locks: &LockLimits) -> String {
+    format!(
+        "one that blocks writes is waited for {} and held {} at most; after {} the run stops, resumable",
+        human::duration(locks.timeout),
+        human::duration(locks.statement_timeout),
+        human::counted(locks.attempts as usize, "attempt", "attempts"),
+    )
+}
+
+/// Where a table's owners come from.
+pub(super) fn owner(source: &TableOwner) -> String {
+    match source {
+        TableOwner::System => "the System Tenant".to_owned(),
+        TableOwner::Parent { table, .. } => format!("owner of its {table}"),
+    }
+}
+
+/// How a table's existing rows are filled, in a word.
+pub(super) fn filled(strategy: Option<Strategy>) -> &'static str {
+    match strategy {
+        Some(Strategy::Instant) => "instant",
+        Some(Strategy::Ranges) => "ranges",
+        None => "complete",
+    }
+}
+
+/// A migration's name, and how its table is filled.
+pub(super) fn migration(migration: &MigrationScript) -> String {
+    let strategy = migration.strategy.map_or_else(String::new, |strategy| format!(" ({})", filled(Some(strategy))));
+    format!("{}{strategy}", migration.file_name())
+}
+
+/// How a step is sent.
+pub(super) fn sent(mode: TxnMode) -> &'static str {
+    match mode {
+        TxnMode::Transaction => "in one transaction",
+        TxnMode::Autocommit => "outside a transaction",
+        TxnMode::Batches => "in batches",
+    }
+}
+
+/// How the batches of a backfill are made.
+pub(super) fn batches(pace: &BackfillLimits) -> String {
+    let batch = human::duration(pace.batch);
+    let pause = if pace.pause.is_zero() { "no pause".to_owned() } else { human::duration(pace.pause) + " pause" };
+    format!("a transaction for every range of blocks from $1 to $2, {batch} at a time, {pause} between")
+}
+
+/// What a notice or a blocker is about.
+pub(super) fn about(table: Option<&QualifiedName>) -> String {
+    table.map_or_else(|| "the database".to_owned(), ToString::to_string)
+}
