@@ -88,6 +88,8 @@ codes! {
     UsageInvalid = "usage-invalid", Usage, No;
     /// A file could not be read or written.
     FileFailed = "file-failed", Usage, No;
+    /// A schema file holds no table that could be loaded and planned for.
+    SchemaUnloadable = "schema-unloadable", Usage, No;
     /// The plan found something that must be mended before anything runs.
     PlanBlocked = "plan-blocked", Findings, No;
     /// The plan is not the one that was reviewed.

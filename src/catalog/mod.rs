@@ -4,6 +4,7 @@
 //! rests on those yet.
 
 mod activity;
+pub mod diff;
 pub mod name;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use activity::LockHolder;
 pub(crate) use activity::{from_seconds, seconds};
+pub use diff::{Change, Difference, Object};
 pub use name::{Ident, QualifiedName};
 
 /// One database at one moment.

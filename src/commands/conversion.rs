@@ -1,5 +1,6 @@
 //! A conversion that is ready to run: the lock is held, and the script is the stored one or a new one.
 
+use super::expected::{Drift, Expected};
 use super::planning::{self, Planned};
 use crate::config::Config;
 use crate::error::{Code, Failure};
@@ -14,8 +15,8 @@ use crate::sql::Script;
 /// What the operator asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Order {
-    /// The fingerprint of the plan that was reviewed.
-    pub expect: Option<String>,
+    /// The plan that was reviewed.
+    pub expect: Option<Expected>,
     /// What becomes of a run that stopped before its end.
     pub unfinished: Unfinished,
 }
@@ -28,6 +29,24 @@ pub enum Unfinished {
     Resume,
     /// It is given up, and what is left is planned anew.
     Replan,
+}
+
+impl Order {
+    /// Plans anew, and refuses what nobody reviewed. What changed since the review explains a plan that cannot be made, too.
+    async fn plan(&self, worker: &Session, config: &Config) -> Result<Planned, Failure> {
+        let catalog = worker.catalog(&config.schemas).await?;
+        let drift = Drift::of(self.expect.as_ref(), &catalog);
+        let planned = match planning::plan_for(worker, config, catalog).await {
+            Ok(planned) => planned,
+            Err(failure) => return drift.refuse().and(Err(failure)),
+        };
+        self.refuse_other(&planned.script, Start::Fresh, &drift)?;
+        Ok(planned)
+    }
+
+    fn refuse_other(&self, script: &Script, start: Start, drift: &Drift) -> Result<(), Failure> {
+        self.expect.as_ref().map_or(Ok(()), |expected| expected.refuse_other(script, start, drift))
+    }
 }
 
 /// A conversion before its first write.
@@ -62,18 +81,17 @@ impl Conversion {
         let work = match unfinished {
             Some(run) => {
                 refuse_elsewhere(&run, &worker).await?;
+                order.refuse_other(&run.script, Start::Resumed, &Drift::default())?;
                 Work::Resume(Box::new(run))
             }
             None => {
-                let planned = planning::plan(&worker, config).await?;
+                let planned = order.plan(&worker, config).await?;
                 refuse_blocked(&planned.script)?;
                 refuse_without_rights(&planned, presence.runs)?;
                 Work::Begin(Box::new(planned))
             }
         };
-        let conversion = Conversion { watch, worker, work };
-        conversion.refuse_unexpected(order)?;
-        Ok(conversion)
+        Ok(Conversion { watch, worker, work })
     }
 
     /// What will be executed.
@@ -107,22 +125,6 @@ impl Conversion {
         Ok(self.script().migrations.iter().filter(|migration| applied(migration.version)).count())
     }
 
-    fn refuse_unexpected(&self, order: &Order) -> Result<(), Failure> {
-        let found = &self.script().fingerprint;
-        match &order.expect {
-            // Where nothing is left to do, nothing runs that nobody reviewed.
-            Some(expected) if expected != found && !self.is_nothing() => {
-                let which = match self.start() {
-                    Start::Fresh => "the plan",
-                    Start::Resumed => "the unfinished run's plan",
-                };
-                Err(Failure::new(Code::PlanChanged, format!("{which} has the fingerprint {found}, not {expected}"))
-                    .hint("review the plan again with `tenantctl plan`; the database or the configuration changed"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Gives an unfinished run up of which a new plan found nothing left to do.
     ///
     /// # Errors
@@ -148,8 +150,7 @@ impl Conversion {
                 bookkeeping::prepare(&self.worker, &planned.script.locks).await?;
                 // Only one that is planned anew leaves an unfinished run behind.
                 bookkeeping::abandon_run(&self.worker).await?;
-                let cluster = &planned.catalog.server.system_identifier;
-                bookkeeping::start_run(&self.worker, &planned.script, cluster).await?
+                bookkeeping::start_run(&self.worker, &planned.script, &planned.catalog).await?
             }
         };
         let tools = Tools { worker: self.worker, watch: &self.watch, observer, interrupt };

@@ -1,15 +1,16 @@
 //! `tenantctl migrate`: convert the database, or go on.
 
 use std::io::{IsTerminal, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
 use super::conversion::{Conversion, Order, Unfinished};
+use super::expected::Expected;
 use super::tally::{Counts, Tally};
-use super::{Context, print, signals};
+use super::{Context, plan_file, print, signals};
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
 use crate::execute::{Interrupt, Target};
@@ -36,7 +37,7 @@ pub(super) struct Args {
     /// Stop after this phase: prepare, expand, backfill or enforce
     #[arg(long, value_name = "PHASE")]
     through: Option<Phase>,
-    /// Run only the plan in this file, written by `plan --format json`
+    /// Run only the plan in this file, written by `plan --out`; what changed since is said
     #[arg(long, value_name = "FILE", conflicts_with = "expect")]
     plan: Option<PathBuf>,
     /// Run only the plan with this fingerprint
@@ -61,8 +62,8 @@ impl Args {
 
     fn order(&self) -> Result<Order, Failure> {
         let expect = match &self.plan {
-            Some(path) => Some(reviewed(path)?.fingerprint),
-            None => self.expect.clone(),
+            Some(path) => Some(Expected::Document(Box::new(plan_file::read(path)?))),
+            None => self.expect.clone().map(Expected::Fingerprint),
         };
         let unfinished = if self.replan { Unfinished::Replan } else { Unfinished::Resume };
         Ok(Order { expect, unfinished })
@@ -78,19 +79,6 @@ impl Args {
             _ => Ok(()),
         }
     }
-}
-
-/// The plan in a file, as it was reviewed.
-fn reviewed(path: &Path) -> Result<Script, Failure> {
-    let unreadable = |why: String| {
-        Failure::new(Code::FileFailed, format!("reading the plan {}: {why}", path.display()))
-            .hint("write one with `tenantctl plan --format json > plan.json`")
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    Script::from_json(&text).map_err(|failure| match failure.code {
-        Code::PlanChanged => Failure { message: format!("{}: {}", path.display(), failure.message), ..failure },
-        _ => unreadable(failure.message),
-    })
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {

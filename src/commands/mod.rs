@@ -2,8 +2,11 @@
 
 pub mod conversion;
 mod demo;
+pub mod expected;
 mod migrate;
+mod offline;
 mod plan;
+mod plan_file;
 pub mod planning;
 mod signals;
 mod status;

@@ -1,7 +1,11 @@
 //! `tenantctl plan`: what would be done, with its locks and its SQL.
 
-use super::{Context, planning, print};
-use crate::error::Exit;
+use std::path::PathBuf;
+
+use super::planning::{self, Planned};
+use super::{Context, offline, plan_file, print};
+use crate::config::Config;
+use crate::error::{Exit, Failure};
 use crate::execute::bookkeeping::presence;
 use crate::execute::status;
 use crate::report::plan::{self as report, Detail, Page};
@@ -15,12 +19,18 @@ pub(super) struct Args {
     /// Say aloud that nothing is written (a plan never writes)
     #[arg(long)]
     dry_run: bool,
-    /// As a report, as JSON for `migrate --plan`, or as the SQL that will be sent
+    /// As a report, as JSON, or as the SQL that will be sent
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// Show the SQL of every step in the report
     #[arg(long)]
     verbose: bool,
+    /// Write the plan into this file too, for review and for `migrate --plan`: the same JSON, with the database as it is
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Plan for a dump instead of a database: load it into a throw-away server. May be given several times
+    #[arg(long, value_name = "FILE")]
+    schema_file: Vec<PathBuf>,
 }
 
 impl Args {
@@ -31,8 +41,28 @@ impl Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
-    let session = context.reader(&config).await?;
-    let planned = planning::plan(&session, &config).await?;
+    let planned = match args.schema_file.as_slice() {
+        [] => on_database(&config, context).await?,
+        files => offline::plan(files, &config).await?,
+    };
+    let plan = planned.into_document();
+    if let Some(path) = &args.out {
+        plan_file::write(&plan, path)?;
+        context.ui.note(&format!("the plan is in {}", path.display()));
+    }
+    let detail = if args.verbose { Detail::Full } else { Detail::Brief };
+    let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    let page = Page::new(detail, columns);
+    print("the plan", |out| report::write(&plan, args.format, page, out))?;
+    if args.dry_run && args.format == Format::Text {
+        context.ui.note("nothing was written");
+    }
+    Ok(if plan.script.blockers.is_empty() { Exit::Done } else { Exit::Findings })
+}
+
+async fn on_database(config: &Config, context: &Context) -> Result<Planned, Failure> {
+    let session = context.reader(config).await?;
+    let planned = planning::plan(&session, config).await?;
     if presence(&session).await?.runs
         && let Some(run) = status::read(&session).await?.run.filter(status::RunStatus::is_open)
     {
@@ -41,12 +71,5 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             run.id
         ));
     }
-    let detail = if args.verbose { Detail::Full } else { Detail::Brief };
-    let columns = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
-    let page = Page::new(detail, columns);
-    print("the plan", |out| report::write(&planned.script, args.format, page, out))?;
-    if args.dry_run && args.format == Format::Text {
-        context.ui.note("nothing was written");
-    }
-    Ok(if planned.script.blockers.is_empty() { Exit::Done } else { Exit::Findings })
+    Ok(planned)
 }

@@ -2,13 +2,14 @@
 //!
 //! [`Server::start`] makes a new cluster with the PostgreSQL that is installed and says how to reach it: over a Unix
 //! socket in a private directory, never over TCP. The server and its directory go when the [`Server`] is dropped, and
-//! also when this process is killed. It does not connect, create databases or install anything; and it keeps no data,
+//! also when this process is killed. It does not connect itself, create databases or install anything; and it keeps no data,
 //! so nobody should put any there that they want back.
 //!
 //! All calls block: half a second for a start, some hundredths for a stop.
 
 mod account;
 mod programs;
+mod psql;
 mod supervisor;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use account::Account;
 pub use programs::Programs;
+pub use psql::{Complaint, Psql};
 use supervisor::Supervisor;
 
 use crate::error::{Code, Failure};
@@ -58,6 +60,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Server {
     supervisor: Supervisor,
+    programs: Programs,
+    account: Account,
     version: u32,
 }
 
@@ -77,13 +81,27 @@ impl Server {
             Durability::Durable => "",
         });
         command.args(arguments(options, &directory));
-        Ok(Server { supervisor: Supervisor::start(command, directory)?, version })
+        Ok(Server { supervisor: Supervisor::start(command, directory)?, programs, account, version })
     }
 
     /// The address of one of its databases, as libpq understands it.
     pub fn url(&self, dbname: &str) -> String {
+        self.url_as(USER, dbname)
+    }
+
+    /// The same for another role.
+    pub fn url_as(&self, role: &str, dbname: &str) -> String {
         let host = percent_encoded(self.host().as_os_str().as_bytes());
-        format!("postgresql://{USER}@{host}:{PORT}/{}", percent_encoded(dbname.as_bytes()))
+        let role = percent_encoded(role.as_bytes());
+        format!("postgresql://{role}@{host}:{PORT}/{}", percent_encoded(dbname.as_bytes()))
+    }
+
+    /// A `psql` that loads a file into one of its databases, as a role that is no superuser.
+    ///
+    /// # Errors
+    /// [`Code::PostgresMissing`] where there is no `psql`, or only one that a file could make run programs.
+    pub fn psql(&self, role: &str, dbname: &str) -> Result<Psql, Failure> {
+        Psql::new(&self.programs, &self.account, &self.url_as(role, dbname))
     }
 
     /// The directory of its socket, which libpq takes as a host.

@@ -7,6 +7,7 @@ use refinery_core::{Migration, error::Kind};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::catalog::Catalog;
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::pg::{Limits, Parameter, Session, Type, get};
@@ -157,23 +158,27 @@ pub async fn recorded_steps(session: &Session) -> Result<BTreeSet<(i32, String)>
     rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
 }
 
-/// Stores a new run.
+/// Stores a new run with the catalog that it was planned from.
 ///
 /// # Errors
 /// The statement failed.
-pub async fn start_run(session: &Session, script: &Script, system_identifier: &str) -> Result<StoredRun, Failure> {
-    let text = serde_json::to_string(script).map_err(|error| {
+pub async fn start_run(session: &Session, script: &Script, catalog: &Catalog) -> Result<StoredRun, Failure> {
+    let unwritable = |error: serde_json::Error| {
         Failure::new(Code::BookkeepingUnreadable, format!("writing the script: {error}"))
             .hint("report this as a defect")
-    })?;
+    };
+    let text = serde_json::to_string(script).map_err(unwritable)?;
+    let planned = serde_json::to_string(catalog).map_err(unwritable)?;
+    let system_identifier = &catalog.server.system_identifier;
     let tool = env!("CARGO_PKG_VERSION");
     let who = format!("pid {} of {}", std::process::id(), std::env::var("USER").unwrap_or_else(|_| "?".to_owned()));
-    let parameters: [Parameter<'_>; 5] = [
+    let parameters: [Parameter<'_>; 6] = [
         (&tool, Type::TEXT),
         (&script.fingerprint, Type::TEXT),
         (&text, Type::TEXT),
-        (&system_identifier, Type::TEXT),
+        (system_identifier, Type::TEXT),
         (&who, Type::TEXT),
+        (&planned, Type::TEXT),
     ];
     let rows = session.send(&bookkeeping::start_run(), &parameters).await;
     let rows = rows.map_err(|refusal| refusal.failure("storing the run"))?;
@@ -182,7 +187,7 @@ pub async fn start_run(session: &Session, script: &Script, system_identifier: &s
     Ok(StoredRun {
         id: get(row, 0)?,
         script: script.clone(),
-        system_identifier: system_identifier.to_owned(),
+        system_identifier: system_identifier.clone(),
         done: BTreeSet::new(),
     })
 }

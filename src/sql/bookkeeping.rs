@@ -78,11 +78,12 @@ pub fn scripts() -> Query {
     Query::new("SELECT script FROM tenantctl.run ORDER BY id")
 }
 
-/// Stores a new run: `$1` version of the tool, `$2` fingerprint, `$3` script, `$4` cluster, `$5` who; answers its id.
+/// Stores a new run: `$1` version of the tool, `$2` fingerprint, `$3` script, `$4` cluster, `$5` who, `$6` catalog;
+/// answers its id.
 pub fn start_run() -> Statement {
     Statement::new(
-        "INSERT INTO tenantctl.run (tool_version, fingerprint, script, system_identifier, started_by) VALUES ($1, $2, \
-         $3, $4, $5) RETURNING id",
+        "INSERT INTO tenantctl.run (tool_version, fingerprint, script, system_identifier, started_by, catalog) VALUES \
+         ($1, $2, $3, $4, $5, $6) RETURNING id",
     )
 }
 

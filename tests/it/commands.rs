@@ -2,6 +2,7 @@
 
 mod demo;
 mod mistakes;
+mod offline;
 mod results;
 mod review;
 mod servers;

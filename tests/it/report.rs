@@ -15,7 +15,7 @@ use crate::support::plan::{self, name};
 
 fn written(script: &Script, format: Format, detail: Detail) -> String {
     let mut page = Vec::new();
-    report::plan::write(script, format, Page::new(detail, None), &mut page).unwrap();
+    report::plan::write(&plan::document(script), format, Page::new(detail, None), &mut page).unwrap();
     String::from_utf8(page).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn a_plan_fits_its_page_but_for_statements_tables_and_names_that_are_longer() {
     for (script, width) in [(blocked(), 100), (blocked(), 90), (plan::small(), 60), (plan::small(), 40)] {
         let mut text = Vec::new();
         let page = Page::new(Detail::Brief, Some(width));
-        report::plan::write(&script, Format::Text, page, &mut text).unwrap();
+        report::plan::write(&plan::document(&script), Format::Text, page, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
         let broken = text.split("\nTables").next().into_iter().chain(text.split("\nTo know").nth(1));
         let wide: Vec<&str> = broken.flat_map(str::lines).filter(|line| line.chars().count() > width).collect();

@@ -30,7 +30,7 @@ async fn script(file: &str) -> Script {
 
 fn page(script: &Script, format: Format, detail: Detail) -> String {
     let mut page = Vec::new();
-    write(script, format, Page::new(detail, None), &mut page).unwrap();
+    write(&crate::support::plan::document(script), format, Page::new(detail, None), &mut page).unwrap();
     String::from_utf8(page).unwrap()
 }
 

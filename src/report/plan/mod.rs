@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::Format;
 use super::layout::WIDTH;
-use crate::sql::Script;
+use crate::sql::Document;
 
 pub use text::{overview, summary};
 
@@ -40,19 +40,23 @@ impl Page {
 /// Narrower than this, text is no longer broken.
 const NARROWEST: usize = 40;
 
-/// Writes a script; `page` matters for the text only.
+/// Writes a plan; `page` matters for the text only.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(script: &Script, format: Format, page: Page, out: &mut impl Write) -> io::Result<()> {
+pub fn write(plan: &Document, format: Format, page: Page, out: &mut impl Write) -> io::Result<()> {
     match format {
-        Format::Text => text::write(script, page, out),
-        Format::Json => json(script, out),
-        Format::Sql => sql::write(script, out),
+        Format::Text => text::write(&plan.script, page, out),
+        Format::Json => json(plan, out),
+        Format::Sql => sql::write(&plan.script, out),
     }
 }
 
-fn json(script: &Script, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, script)?;
+/// Writes it for machines, and for `migrate --plan`.
+///
+/// # Errors
+/// Those of the writer.
+pub fn json(plan: &Document, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, plan)?;
     writeln!(out)
 }

@@ -25,7 +25,9 @@ async fn without_a_terminal_nobody_is_asked_and_nothing_is_done() {
 async fn a_reviewed_plan_is_migrated_and_then_there_is_nothing_to_do() {
     let database = shop().await;
     let cli = Cli::to(&database.url()).config(RIGHT);
-    cli.write("plan.json", &cli.run("plan --format json").exits(0).stdout);
+    let said = cli.run("plan --out plan.json --brief").exits(0);
+    assert!(said.stderr.contains("the plan is in plan.json"), "{said:?}");
+    assert_eq!(cli.read("plan.json"), cli.run("plan --format json").exits(0).stdout, "one format");
     let outcome = cli.run("migrate --plan plan.json --yes --format json").exits(0).json();
     assert_eq!((&outcome["state"], &outcome["migrations_left"]), (&"finished".into(), &0.into()));
     let unowned = database.number("SELECT count(*) FROM orders WHERE tenant_id IS DISTINCT FROM 1").await;
@@ -41,9 +43,11 @@ async fn another_plan_than_the_reviewed_one_is_refused() {
     let cli = Cli::to(&database.url()).config(RIGHT);
     cli.write("plan.json", &cli.run("plan --format json").stdout);
     database.run("ALTER TABLE orders ADD COLUMN tenant_id bigint").await;
-    let words = ["the plan has the fingerprint sha256:", "review the plan again"];
+    let words = ["the database is not the one of the plan any more", "public.orders: column tenant_id bigint is new"];
     let refusal = Refusal { exit: 1, code: "plan-changed", words: &words };
     refusal.of(&cli, "migrate --yes --plan plan.json", &database).await;
+    let words = ["the plan has the fingerprint sha256:", "review the plan again"];
+    let refusal = Refusal { exit: 1, code: "plan-changed", words: &words };
     refusal.of(&cli, "migrate --yes --expect sha256:00", &database).await;
     let now = cli.run("plan --format json").json()["fingerprint"].as_str().unwrap().to_owned();
     cli.run(&format!("migrate --yes --expect {now}")).exits(0);
@@ -60,11 +64,56 @@ async fn a_plan_file_that_was_edited_or_is_none_is_refused() {
         .of(&cli, "migrate --yes --plan plan.json", &database)
         .await;
     cli.write("plan.json", "{\"error\": {}}");
-    let words = ["reading the plan plan.json: ", "tenantctl plan --format json > plan.json"];
+    let words = ["reading the plan plan.json: ", "tenantctl plan --out plan.json"];
     let refusal = Refusal { exit: 2, code: "file-failed", words: &words };
     refusal.of(&cli, "migrate --yes --plan plan.json", &database).await;
     let refusal = Refusal { exit: 2, code: "file-failed", words: &["reading the plan nowhere.json: "] };
     refusal.of(&cli, "migrate --yes --plan nowhere.json", &database).await;
+}
+
+#[tokio::test]
+async fn a_plan_is_refused_where_the_schema_changed_though_the_statements_would_be_the_same() {
+    let database = shop().await;
+    let cli = Cli::to(&database.url()).config(RIGHT);
+    cli.run("plan --out plan.json").exits(0);
+    database.run("INSERT INTO orders SELECT i, 1, 1 FROM generate_series(20, 99) AS i; ANALYZE").await;
+    database.run("ALTER TABLE customers ADD CONSTRAINT \"One mail\" UNIQUE (email)").await;
+    let before = cli.run("plan --format json").json()["fingerprint"].clone();
+    assert!(cli.read("plan.json").contains(before.as_str().unwrap()), "the statements are the same");
+    let words = ["unique constraint One mail (email) is new", "tenantctl plan --out FILE"];
+    let refusal = Refusal { exit: 1, code: "plan-changed", words: &words };
+    refusal.of(&cli, "migrate --yes --plan plan.json", &database).await;
+    database.run("ALTER TABLE customers DROP CONSTRAINT \"One mail\"").await;
+    cli.run("migrate --yes --plan plan.json").exits(0);
+}
+
+#[tokio::test]
+async fn a_table_that_nobody_classified_is_said_to_be_new_to_the_plan() {
+    let database = shop().await;
+    let cli = Cli::to(&database.url()).config(RIGHT);
+    cli.run("plan --out plan.json").exits(0);
+    database.run("CREATE TABLE invoices (id bigint)").await;
+    let refusal = Refusal { exit: 1, code: "plan-changed", words: &["table public.invoices is new"] };
+    refusal.of(&cli, "migrate --yes --plan plan.json", &database).await;
+}
+
+#[tokio::test]
+async fn a_plan_of_another_database_or_configuration_is_refused_as_such() {
+    let (database, other) = (shop().await, shop().await);
+    let cli = Cli::to(&database.url()).config(RIGHT);
+    cli.run("plan --out plan.json").exits(0);
+    let elsewhere = Cli::to(&other.url()).config(RIGHT);
+    elsewhere.write("plan.json", &cli.read("plan.json"));
+    let made = format!("it was made for another database, {}; this one is {}", database.name, other.name);
+    let refusal = Refusal { exit: 1, code: "plan-changed", words: &[&made] };
+    refusal.of(&elsewhere, "migrate --yes --plan plan.json", &other).await;
+    let said = elsewhere.run("migrate --yes --plan plan.json").stderr;
+    assert!(!said.contains("made again"), "every table has another oid in another database: {said}");
+
+    cli.write("tenantctl.toml", &RIGHT.replace("unowned = \"system\"", "unowned = \"system\"\nbackfill = \"batched\""));
+    let words = ["the plan has the fingerprint sha256:", "so the configuration, the role, the rows"];
+    let refusal = Refusal { exit: 1, code: "plan-changed", words: &words };
+    refusal.of(&cli, "migrate --yes --plan plan.json", &database).await;
 }
 
 #[tokio::test]

@@ -57,6 +57,11 @@ impl Cli {
         std::fs::write(self.home.path().join(name), text).unwrap();
     }
 
+    /// Reads a file of the working directory.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.home.path().join(name)).unwrap()
+    }
+
     /// The program with arguments, split at spaces; nothing of this process's environment but where PostgreSQL is.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantctl"));
@@ -86,7 +91,8 @@ impl Cli {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    /// What a process left.
+    pub fn of(output: Output) -> Self {
         let ran = Ran {
             exit: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),

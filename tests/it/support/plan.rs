@@ -5,7 +5,7 @@ use tenantctl::catalog::{
 };
 use tenantctl::config;
 use tenantctl::plan::{Facts, Plan, resolve};
-use tenantctl::sql::{Script, render};
+use tenantctl::sql::{Document, Script, render};
 
 /// A parent, its child, a table whose owner column is there already, and reference data.
 pub const SMALL: &str = r#"
@@ -107,6 +107,11 @@ pub fn script(config: &str, catalog: &Catalog, facts: &Facts) -> Script {
     let config = config::parse(config, "tenantctl.toml").unwrap_or_else(|failure| panic!("{failure}"));
     let owners = resolve(&config, catalog).unwrap_or_else(|failure| panic!("{failure}"));
     render(&Plan::build(&config, catalog, &owners, facts).unwrap_or_else(|failure| panic!("{failure}")))
+}
+
+/// A script with a catalog beside it.
+pub fn document(script: &Script) -> Document {
+    Document { script: script.clone(), catalog: small_catalog() }
 }
 
 /// A qualified name.
