@@ -6,6 +6,7 @@
 mod activity;
 pub mod diff;
 pub mod name;
+mod storage;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub use activity::LockHolder;
 pub(crate) use activity::{from_seconds, seconds};
 pub use diff::{Change, Difference, Object};
 pub use name::{Ident, QualifiedName};
+pub use storage::{ColumnStatistics, IndexStorage, Storage, WalSettings};
 
 /// One database at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,8 @@ pub struct Server {
     pub may_skip_triggers: bool,
     /// May create a schema in this database.
     pub may_create_schema: bool,
+    /// How it writes its log.
+    pub wal: WalSettings,
 }
 
 impl Server {
@@ -102,13 +106,17 @@ pub struct Table {
     pub may_read: bool,
     /// Its schema accepts new objects (an index, for example) from the role.
     pub may_create: bool,
-    /// Rows, estimated from statistics; nothing when it was never analyzed.
+    /// Rows, estimated as the planner does: from the last ANALYZE and the size now, else from the columns' types and the
+    /// size. Nothing for a foreign table, for a partitioned one that was never analyzed, and where the size is unknown.
     pub rows: Option<u64>,
-    /// Bytes of the main heap, as of the last VACUUM or ANALYZE; 0 before the first, and above the leaves of a
-    /// partition tree.
+    /// Bytes of the main heap; those of the last VACUUM or ANALYZE while another session holds the table exclusively.
+    /// 0 above the leaves of a partition tree.
     pub heap_bytes: u64,
-    /// Bytes with indexes and TOAST, which only VACUUM counts.
+    /// Bytes with indexes and TOAST.
     pub total_bytes: u64,
+    /// How it lies on disk.
+    #[serde(default)]
+    pub storage: Storage,
     /// Row-level security.
     pub row_security: RowSecurity,
     /// Publications that send it out (`FOR ALL TABLES` and `TABLES IN SCHEMA` included).

@@ -4,7 +4,7 @@
 //! own types. All of them run in one read-only transaction and see one moment. The privilege and printing functions
 //! see the present instead, so an object dropped meanwhile may lose a detail, never its place.
 //!
-//! It deliberately opens no user's table: it reads no row, and waits for nobody who holds a table ACCESS EXCLUSIVE.
+//! It reads no row, and deliberately waits for nobody who holds a table ACCESS EXCLUSIVE.
 //! It needs no right but to log in.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, Row};
 
-use crate::catalog::{Catalog, Check, ForeignKey, Ident, Key, QualifiedName, Server, Table};
+use crate::catalog::{Catalog, Check, ColumnStatistics, ForeignKey, Ident, Key, QualifiedName, Server, Table};
 use crate::error::{Code, Failure};
 
 /// The oldest major version whose catalogs the queries fit.
@@ -46,6 +46,7 @@ const TABLES: Query = query!("tables", "tables.sql");
 const COLUMNS: Query = query!("columns", "columns.sql");
 const CONSTRAINTS: Query = query!("constraints", "constraints.sql");
 const INDEXES: Query = query!("indexes", "indexes.sql");
+const STATISTICS: Query = query!("statistics", "statistics.sql");
 const TRIGGERS: Query = query!("triggers", "triggers.sql");
 const VIEWS: Query = query!("views", "views.sql");
 const FUNCTIONS: Query = query!("functions", "functions.sql");
@@ -177,6 +178,9 @@ impl Reader<'_> {
             Constraint::Check(check) => table.checks.push(check),
         });
         fill(&mut tables, self.parts(&INDEXES).await?, |table, index| table.indexes.push(index));
+        fill(&mut tables, self.parts(&STATISTICS).await?, |table, found: ColumnStatistics| {
+            table.storage.statistics.insert(found.column.clone(), found);
+        });
         fill(&mut tables, self.parts(&TRIGGERS).await?, |table, trigger| table.triggers.push(trigger));
         Ok(tables)
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use tenantctl::catalog::{
-    Catalog, Column, ForeignKey, Ident, Key, QualifiedName, RowSecurity, Server, Table, TableKind,
+    Catalog, Column, ForeignKey, Ident, Key, QualifiedName, RowSecurity, Server, Storage, Table, TableKind,
 };
 use tenantctl::config::{self, Config};
 use tenantctl::error::{Code, Failure};
 use tenantctl::plan::{self, Facts, Owner, Plan};
+
+use crate::support::plan::WAL;
 
 /// A database: one table a line, `name: column, column -> parent`. The first column is the primary key, and the target
 /// of every foreign key to the table; a column with `?` may be NULL.
@@ -27,6 +29,7 @@ fn catalog(tables: &str) -> Catalog {
             bypass_rls: false,
             may_skip_triggers: false,
             may_create_schema: true,
+            wal: WAL,
         },
         tables: tables.iter().map(|(name, columns)| (name.clone(), table(columns, &keys))).collect(),
         views: Vec::new(),
@@ -45,6 +48,7 @@ fn table(columns: &[&str], keys: &BTreeMap<QualifiedName, Ident>) -> Table {
         rows: Some(1000),
         heap_bytes: 65_536,
         total_bytes: 131_072,
+        storage: Storage::default(),
         row_security: RowSecurity::Off,
         publications: Vec::new(),
         replica_identity: false,

@@ -9,7 +9,13 @@ SELECT
         'superuser', r.rolsuper,
         'bypass_rls', r.rolsuper OR r.rolbypassrls,
         'may_skip_triggers', r.rolsuper,
-        'may_create_schema', has_database_privilege(current_database(), 'CREATE')
+        'may_create_schema', has_database_privilege(current_database(), 'CREATE'),
+        'wal', json_build_object(
+            'full_page_writes', current_setting('full_page_writes')::boolean,
+            'compressed', current_setting('wal_compression') <> 'off',
+            'logs_hints', current_setting('data_checksums')::boolean OR current_setting('wal_log_hints')::boolean,
+            'max_bytes', pg_size_bytes(current_setting('max_wal_size'))
+        )
     )::text AS item
 FROM pg_catalog.pg_roles AS r
 WHERE r.rolname = current_user

@@ -1,10 +1,20 @@
 -- Tables of the schemas $1, without those that belong to an extension.
 --
--- Nothing here opens a table. Sizes are relpages, as of its last VACUUM or ANALYZE: pg_relation_size would wait behind
--- whoever holds the table ACCESS EXCLUSIVE, and comes back empty-handed when it is dropped meanwhile.
-WITH wanted AS MATERIALIZED (
-    SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relpersistence, c.relowner, c.reltuples, c.reltoastrelid,
-        c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relnamespace, n.nspname
+-- Sizes are those of the files. pg_relation_size would wait behind a session that holds a table ACCESS EXCLUSIVE, or that
+-- queues for it, and comes back empty-handed when it is dropped meanwhile: those sizes are relpages, as of the last VACUUM
+-- or ANALYZE. Nothing else here opens a table.
+WITH locked AS MATERIALIZED (
+    SELECT l.relation
+    FROM pg_catalog.pg_locks AS l
+    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+),
+wanted AS MATERIALIZED (
+    SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relpersistence, c.relowner, c.reltuples, c.relpages,
+        c.reltoastrelid, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relnamespace, n.nspname,
+        coalesce((
+            SELECT o.option_value::integer FROM pg_options_to_table(c.reloptions) AS o WHERE o.option_name = 'fillfactor'
+        ), 100) AS fillfactor
     FROM pg_catalog.pg_namespace AS n
     JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid
     WHERE n.nspname = ANY ($1)
@@ -25,22 +35,49 @@ heaps AS (
     SELECT oid AS table_oid, unnest(ARRAY[oid, reltoastrelid]) AS relid FROM wanted
 ),
 files AS (
-    SELECT table_oid, relid FROM heaps
+    SELECT table_oid, relid, NULL::oid AS index_of FROM heaps
     UNION ALL
-    SELECT h.table_oid, i.indexrelid FROM heaps AS h JOIN pg_catalog.pg_index AS i ON i.indrelid = h.relid
+    SELECT h.table_oid, i.indexrelid, h.relid FROM heaps AS h JOIN pg_catalog.pg_index AS i ON i.indrelid = h.relid
 ),
-sizes AS (
-    SELECT f.table_oid,
-        sum(bytes.bytes) FILTER (WHERE f.relid = f.table_oid) AS heap_bytes,
-        sum(bytes.bytes) AS total_bytes
+sized AS MATERIALIZED (
+    SELECT f.*, c.relname, c.relkind, c.reltuples, bytes.bytes
     FROM files AS f
     JOIN pg_catalog.pg_class AS c ON c.oid = f.relid
     -- An analyzed partitioned table has -1 here; elsewhere a negative number is a count above 2^31.
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN c.relkind IN ('p', 'I') THEN 0 ELSE c.relpages::bigint & 4294967295 END
-            * current_setting('block_size')::bigint AS bytes
+        SELECT (c.relpages::bigint & 4294967295) * current_setting('block_size')::bigint AS bytes
+    ) AS known
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN c.relkind NOT IN ('r', 't', 'i') THEN 0
+            WHEN c.oid IN (SELECT l.relation FROM locked AS l) THEN known.bytes
+            ELSE coalesce(pg_relation_size(c.oid), known.bytes)
+        END AS bytes
     ) AS bytes
-    GROUP BY f.table_oid
+),
+sizes AS (
+    SELECT table_oid,
+        coalesce(sum(bytes) FILTER (WHERE relid = table_oid), 0) AS heap_bytes,
+        coalesce(sum(bytes) FILTER (WHERE relkind = 't'), 0) AS toast_bytes,
+        sum(bytes) AS total_bytes,
+        coalesce(
+            json_object_agg(relname, json_build_object(
+                'index', relname,
+                'bytes', bytes,
+                'entries', CASE WHEN reltuples >= 0 THEN reltuples::bigint END
+            )) FILTER (WHERE index_of = table_oid),
+            '{}'
+        ) AS indexes
+    FROM sized
+    GROUP BY table_oid
+),
+-- What a row takes by the types of its columns, for tables that were never analyzed: as the planner counts.
+widths AS (
+    SELECT a.attrelid AS table_oid,
+        sum(CASE WHEN a.attlen > 0 THEN a.attlen ELSE 32 END) AS width
+    FROM wanted AS w
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
+    GROUP BY a.attrelid
 ),
 published AS (
     SELECT l.table_oid, p.pubname
@@ -83,9 +120,25 @@ SELECT json_build_object(
     'may_read', coalesce(
         has_table_privilege(w.oid, 'SELECT') AND has_schema_privilege(w.relnamespace, 'USAGE'), false),
     'may_create', coalesce(has_schema_privilege(w.relnamespace, 'CREATE'), false),
-    'rows', CASE WHEN w.reltuples >= 0 THEN w.reltuples::bigint END,
+    'rows', CASE
+        WHEN w.relkind <> 'r' THEN CASE WHEN w.reltuples >= 0 THEN w.reltuples::bigint END
+        WHEN w.relpages <> 0 AND w.reltuples >= 0 THEN (
+            w.reltuples / (w.relpages::bigint & 4294967295)
+                * (s.heap_bytes / current_setting('block_size')::bigint)::float8
+        )::bigint
+        WHEN s.heap_bytes = 0 AND w.oid IN (SELECT l.relation FROM locked AS l) THEN NULL
+        -- 24 bytes of each page and of each row are headers; 4 more of a row point to it.
+        ELSE (
+            s.heap_bytes / current_setting('block_size')::bigint
+                * floor((current_setting('block_size')::integer - 24) * w.fillfactor / 100.0
+                    / (28 + coalesce(x.width, 0)))
+        )::bigint
+    END,
     'heap_bytes', s.heap_bytes,
     'total_bytes', s.total_bytes,
+    'storage', json_build_object(
+        'fillfactor', w.fillfactor, 'toast_bytes', s.toast_bytes, 'indexes', s.indexes
+    ),
     'row_security', CASE
         WHEN NOT w.relrowsecurity THEN 'off'
         WHEN w.relforcerowsecurity THEN 'forced'
@@ -97,5 +150,6 @@ SELECT json_build_object(
 )::text AS item
 FROM wanted AS w
 JOIN sizes AS s ON s.table_oid = w.oid
+LEFT JOIN widths AS x ON x.table_oid = w.oid
 LEFT JOIN publications AS p ON p.table_oid = w.oid
 ORDER BY w.nspname, w.relname

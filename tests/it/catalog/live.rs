@@ -19,9 +19,10 @@ async fn a_table_that_another_session_holds_exclusively_is_read_without_waiting(
     let during = catalog(&client, &["public"]).await;
     holder.batch_execute("ROLLBACK").await.unwrap();
 
-    // Only the two expressions that PostgreSQL cannot print without opening the table are missing.
+    // Only its size and the two expressions are missing that PostgreSQL cannot tell without opening the table.
     let mut expected = before.clone();
     let held = expected.tables.values_mut().find(|held| held.columns.len() == 3).unwrap();
+    assert_eq!(held.rows.take(), Some(0));
     assert_eq!(held.columns[2].default.take().as_deref(), Some("(a * 2)"));
     let check = held.checks.iter_mut().find(|check| check.name.as_str() == "held_a_check").unwrap();
     assert_eq!(check.definition.take().as_deref(), Some("CHECK ((a > 0))"));

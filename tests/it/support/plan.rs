@@ -1,7 +1,8 @@
 //! Plans without a server: a catalog written in Rust and a configuration as text, planned and rendered.
 
 use tenantctl::catalog::{
-    Catalog, Column, Firing, ForeignKey, Ident, Key, QualifiedName, RowSecurity, Server, Table, TableKind, Trigger,
+    Catalog, Column, Firing, ForeignKey, Ident, Key, QualifiedName, RowSecurity, Server, Storage, Table, TableKind,
+    Trigger, WalSettings,
 };
 use tenantctl::config;
 use tenantctl::plan::{Facts, Plan, resolve};
@@ -114,6 +115,10 @@ pub fn document(script: &Script) -> Document {
     Document { script: script.clone(), catalog: small_catalog() }
 }
 
+/// As a new cluster has it.
+pub const WAL: WalSettings =
+    WalSettings { full_page_writes: true, compressed: false, logs_hints: false, max_bytes: 1 << 30 };
+
 /// A qualified name.
 pub fn name(schema: &str, name: &str) -> QualifiedName {
     QualifiedName { schema: ident(schema), name: ident(name) }
@@ -131,6 +136,7 @@ pub fn catalog(tables: Vec<(QualifiedName, Table)>) -> Catalog {
             bypass_rls: true,
             may_skip_triggers: true,
             may_create_schema: true,
+            wal: WAL,
         },
         tables: tables.into_iter().collect(),
         views: Vec::new(),
@@ -158,6 +164,7 @@ pub fn table(oid: u32, rows: Option<u64>, columns: &[&str]) -> Table {
         rows,
         heap_bytes: 0,
         total_bytes: 0,
+        storage: Storage { fillfactor: 100, ..Storage::default() },
         row_security: RowSecurity::Off,
         publications: Vec::new(),
         replica_identity: false,

@@ -1,0 +1,59 @@
+//! How tables and indexes lie on disk, and how the server logs their changes: what estimates are made from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Ident;
+
+/// How a table lies on disk.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Storage {
+    /// The percentage of a page that new rows may fill.
+    pub fillfactor: u32,
+    /// Bytes of its TOAST table, without that table's index.
+    pub toast_bytes: u64,
+    /// What ANALYZE found in the columns that the role may read.
+    #[serde(default)]
+    pub statistics: BTreeMap<Ident, ColumnStatistics>,
+    /// Its indexes on disk.
+    #[serde(default)]
+    pub indexes: BTreeMap<Ident, IndexStorage>,
+}
+
+/// What ANALYZE found in a column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnStatistics {
+    /// The column.
+    pub column: Ident,
+    /// Average bytes of a value that is not null.
+    pub width: u32,
+    /// The share of nulls, 0 to 1.
+    pub null_share: f64,
+    /// How far the order of the values is the order of the rows, -1 to 1.
+    pub correlation: Option<f64>,
+}
+
+/// How an index lies on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IndexStorage {
+    /// The index.
+    pub index: Ident,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Its entries, as of the last VACUUM or ANALYZE.
+    pub entries: Option<u64>,
+}
+
+/// How the server writes its log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalSettings {
+    /// A page goes into the log as a whole when it is changed for the first time after a checkpoint.
+    pub full_page_writes: bool,
+    /// Such pages are compressed.
+    pub compressed: bool,
+    /// A page whose hint bits alone change goes into the log too (checksums, or `wal_log_hints`).
+    pub logs_hints: bool,
+    /// Bytes of log after which a checkpoint is asked for at the latest (`max_wal_size`).
+    pub max_bytes: u64,
+}
