@@ -9,8 +9,8 @@ use toml::Spanned;
 use super::syntax::{self, line_of};
 use super::written::{self, File, ScopeWord, SourceWord, Style};
 use super::{
-    BackfillLimits, Config, IdStyle, LockLimits, OwnerRule, Scope, Source, StrategyChoice, SystemId, SystemTenant,
-    TableKey, TableRule, TenantColumns, TenantsTable, Unowned,
+    BackfillLimits, Config, Expression, IdStyle, LockLimits, OwnerRule, Scope, Source, StrategyChoice, SystemId,
+    SystemTenant, TableKey, TableRule, TenantColumns, TenantMap, TenantsMode, TenantsTable, Unowned,
 };
 use crate::catalog::{Ident, QualifiedName};
 use crate::error::{Code, Failure};
@@ -92,6 +92,12 @@ impl Reader<'_> {
         if matches!(tenants.id, Style::Text) && tenants.prefix.get_ref().is_empty() {
             self.wrong(&tenants.prefix, "tenants.prefix", "a text id needs a prefix, for example \"ten_\"");
         }
+        if let (Some(map), TenantsMode::Adopt) = (&tenants.map, tenants.mode) {
+            let what =
+                "an adopted table's rows are the tenants already; drop the section, or set tenants.mode = \"create\"";
+            self.wrong(map, "tenants.map", what);
+        }
+        let map = tenants.map.map(|map| self.map(map));
         let columns = &tenants.columns;
         TenantsTable {
             mode: tenants.mode,
@@ -107,6 +113,20 @@ impl Reader<'_> {
                 created_at: self.ident("tenants.columns.created_at", &columns.created_at),
                 updated_at: self.ident("tenants.columns.updated_at", &columns.updated_at),
             },
+            map,
+        }
+    }
+
+    fn map(&mut self, map: Spanned<written::Map>) -> TenantMap {
+        let line = self.line(&map);
+        let map = map.into_inner();
+        TenantMap {
+            table: self.table_key("tenants.map.table", &map.table),
+            key: self.ident("tenants.map.key", &map.key),
+            name: self.ident("tenants.map.name", &map.name),
+            slug: self.ident("tenants.map.slug", &map.slug),
+            column: map.column.map(|column| self.ident("tenants.map.column", &column)),
+            line,
         }
     }
 
@@ -190,6 +210,10 @@ impl Reader<'_> {
             ("column", rule.column.is_some(), SourceWord::Column, "column"),
             ("expression", rule.expression.is_some(), SourceWord::Sql, "sql"),
         ];
+        if rule.matches.is_some() && !matches!(source, SourceWord::Column | SourceWord::Sql) {
+            let what = "matches goes with source = \"column\" or \"sql\"; set one of them, or drop matches";
+            self.problem(key.line, &name, what);
+        }
         for (field, given, needs, word) in belongs {
             if given && source != needs {
                 self.problem(
@@ -199,15 +223,16 @@ impl Reader<'_> {
                 );
             }
         }
+        let matches = rule.matches.map(|matches| self.ident(&format!("{name}.matches"), &matches));
         let source = match source {
             SourceWord::System => Source::System,
             SourceWord::Parent => self.parent(key, &name, rule.parent, rule.via),
             SourceWord::Column => match rule.column {
-                Some(column) => Source::Column(self.ident(&format!("{name}.column"), &column)),
+                Some(column) => Source::Column { column: self.ident(&format!("{name}.column"), &column), matches },
                 None => self.missing(key, &name, "column", "column = \"org_id\""),
             },
             SourceWord::Sql => match rule.expression {
-                Some(text) => Source::Sql(text.into_inner()),
+                Some(text) => self.expression(&name, &text, matches),
                 None => self.missing(key, &name, "sql", "expression = \"...\""),
             },
         };
@@ -232,6 +257,17 @@ impl Reader<'_> {
         let via = via.unwrap_or_default();
         let via = via.iter().map(|column| self.ident(&format!("{name}.via"), column)).collect();
         Source::Parent { table, via }
+    }
+
+    fn expression(&mut self, name: &str, text: &Spanned<String>, matches: Option<Ident>) -> Source {
+        match Expression::read(text.get_ref()) {
+            Ok(expression) => Source::Sql { expression, matches },
+            Err(why) => {
+                let what = format!("{why}; write exactly one SQL expression, without comments");
+                self.wrong(text, &format!("{name}.expression"), what);
+                Source::System
+            }
+        }
     }
 
     fn missing(&mut self, key: &TableKey, name: &str, source: &str, line: &str) -> Source {

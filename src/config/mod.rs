@@ -4,6 +4,7 @@
 //! its line; here are the decisions as the rest of the program uses them. Whether a table exists is the plan's question,
 //! not the file's.
 
+mod expression;
 mod file;
 mod key;
 mod syntax;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Ident, QualifiedName};
 
+pub use expression::{Expression, Name};
 pub use file::parse;
 pub use key::TableKey;
 
@@ -89,6 +91,25 @@ pub struct TenantsTable {
     pub id: IdStyle,
     /// What its columns are called.
     pub columns: TenantColumns,
+    /// The table whose rows become the tenants of a table that is made.
+    pub map: Option<TenantMap>,
+}
+
+/// An existing table of organizations, each of which gets a tenant of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantMap {
+    /// The table.
+    pub table: TableKey,
+    /// Its column that rows of other tables name an organization by.
+    pub key: Ident,
+    /// Its column with the tenant's name.
+    pub name: Ident,
+    /// Its column with the tenant's slug.
+    pub slug: Ident,
+    /// The tenants' column that keeps the key; without it the names of table and key give one.
+    pub column: Option<Ident>,
+    /// The line of the section.
+    pub line: usize,
 }
 
 /// The names of the tenants table's columns.
@@ -188,10 +209,20 @@ pub enum Source {
         /// The foreign key's columns, where several keys lead there.
         via: Vec<Ident>,
     },
-    /// An existing column that names the organization.
-    Column(Ident),
-    /// An SQL expression over the row.
-    Sql(String),
+    /// An existing column that names the tenant.
+    Column {
+        /// The column.
+        column: Ident,
+        /// What its value is compared with; nothing for the tenant's id, or for the key of a mapped table.
+        matches: Option<Ident>,
+    },
+    /// An SQL expression over the row that names the tenant.
+    Sql {
+        /// The expression.
+        expression: Expression,
+        /// What its value is compared with, as for a column.
+        matches: Option<Ident>,
+    },
 }
 
 /// What happens to rows without an owner.

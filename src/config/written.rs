@@ -66,6 +66,7 @@ pub struct Tenants {
     pub id: Style,
     pub prefix: Spanned<String>,
     pub columns: Columns,
+    pub map: Option<Spanned<Map>>,
 }
 
 impl Default for Tenants {
@@ -76,7 +77,36 @@ impl Default for Tenants {
             id: Style::Bigserial,
             prefix: unwritten("ten_".to_owned()),
             columns: Columns::default(),
+            map: None,
         }
+    }
+}
+
+/// `[tenants.map]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section with keys of its own")]
+pub struct Map {
+    pub table: Spanned<String>,
+    #[serde(default = "Map::key")]
+    pub key: Spanned<String>,
+    #[serde(default = "Map::name")]
+    pub name: Spanned<String>,
+    #[serde(default = "Map::slug")]
+    pub slug: Spanned<String>,
+    pub column: Option<Spanned<String>>,
+}
+
+impl Map {
+    fn key() -> Spanned<String> {
+        unwritten("id".to_owned())
+    }
+
+    fn name() -> Spanned<String> {
+        unwritten("name".to_owned())
+    }
+
+    fn slug() -> Spanned<String> {
+        unwritten("slug".to_owned())
     }
 }
 
@@ -166,6 +196,7 @@ pub struct Rule {
     pub via: Option<Vec<Spanned<String>>>,
     pub column: Option<Spanned<String>>,
     pub expression: Option<Spanned<String>>,
+    pub matches: Option<Spanned<String>>,
     pub unowned: Option<Unowned>,
     pub backfill: Option<StrategyChoice>,
 }
@@ -178,6 +209,7 @@ impl Rule {
             || self.via.is_some()
             || self.column.is_some()
             || self.expression.is_some()
+            || self.matches.is_some()
             || self.unowned.is_some()
             || self.backfill.is_some()
     }

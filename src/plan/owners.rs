@@ -226,7 +226,7 @@ impl<'a> Resolver<'a> {
                 let key = self.foreign_key(name, table, &parent, via, line)?;
                 Some(Owner::Parent(link(table, key, ends_at_tenants)))
             }
-            Source::Column(_) | Source::Sql(_) => {
+            Source::Column { .. } | Source::Sql { .. } => {
                 let what = format!("{name}: sources \"column\" and \"sql\" are not converted by this version; ");
                 self.problem(line, what + "use \"parent\" through a foreign key, or \"system\"");
                 None

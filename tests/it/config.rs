@@ -85,8 +85,8 @@ fn decision(scope: &Scope) -> &'static str {
         Scope::Tenant(owner) => match owner.source {
             Source::System => "system",
             Source::Parent { .. } => "parent",
-            Source::Column(_) => "column",
-            Source::Sql(_) => "sql",
+            Source::Column { .. } => "column",
+            Source::Sql { .. } => "sql",
         },
         Scope::Shared | Scope::Ignored => scope.as_str(),
     }
