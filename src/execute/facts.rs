@@ -1,12 +1,18 @@
 //! Asks the few things that only the data tells, before the plan is built.
 
+use std::collections::BTreeMap;
+
 use super::bookkeeping::{self, Presence};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, QualifiedName};
 use crate::config::Config;
 use crate::error::Failure;
 use crate::pg::{Session, get};
 use crate::plan::{Facts, Owners};
-use crate::sql;
+use crate::sql::{self, Query};
+
+/// How many tables are counted by one statement. It saves a round trip for each of them; but a statement holds a lock on
+/// every table and index that it reads, and the server's room for locks is the application's too.
+const COUNTED_AT_ONCE: usize = 250;
 
 /// Gathers the facts with a reading session.
 ///
@@ -22,14 +28,7 @@ pub async fn gather(session: &Session, config: &Config, catalog: &Catalog, owner
     if let Some(query) = sql::facts::highest_tenant(config, catalog) {
         facts.highest_tenant = get(&session.one(&query, &[]).await?, 0)?;
     }
-    for table in &owners.tables {
-        if let Some(query) = sql::facts::unowned(catalog, table, config) {
-            let count: i64 = get(&session.one(&query, &[]).await?, 0)?;
-            if let Ok(count @ 1..) = u64::try_from(count) {
-                facts.unowned.insert(table.name.clone(), count);
-            }
-        }
-    }
+    facts.unowned = unowned(session, config, catalog, owners).await?;
     if let Presence { runs: true, .. } = bookkeeping::presence(session).await? {
         // Versions of a run that was given up are not used again either.
         let scripts = bookkeeping::scripts(session).await?;
@@ -37,4 +36,29 @@ pub async fn gather(session: &Session, config: &Config, catalog: &Catalog, owner
         facts.last_version = versions.max().unwrap_or(0);
     }
     Ok(facts)
+}
+
+/// Rows without an owner, for the tables that have some.
+async fn unowned(
+    session: &Session,
+    config: &Config,
+    catalog: &Catalog,
+    owners: &Owners,
+) -> Result<BTreeMap<QualifiedName, u64>, Failure> {
+    let counted: Vec<(&QualifiedName, Query)> = owners
+        .tables
+        .iter()
+        .filter_map(|table| Some((&table.name, sql::facts::unowned(catalog, table, config)?)))
+        .collect();
+    let mut unowned = BTreeMap::new();
+    for some in counted.chunks(COUNTED_AT_ONCE) {
+        let query = sql::facts::together(some.iter().map(|(_, query)| query));
+        let counts: Vec<i64> = get(&session.one(&query, &[]).await?, 0)?;
+        for ((name, _), count) in some.iter().zip(counts) {
+            if let Ok(count @ 1..) = u64::try_from(count) {
+                unowned.insert((*name).clone(), count);
+            }
+        }
+    }
+    Ok(unowned)
 }

@@ -1,6 +1,8 @@
 //! Phase `enforce`: the index that leads with the owner, NOT NULL and the foreign key to the tenants, each without a
 //! scan under a lock that blocks anyone.
 
+use std::collections::BTreeSet;
+
 use super::{Op, Plan, Strategy, TablePlan};
 use crate::catalog::{Catalog, ForeignKey, Ident, Index, QualifiedName, Table};
 
@@ -8,9 +10,9 @@ use crate::catalog::{Catalog, ForeignKey, Ident, Index, QualifiedName, Table};
 pub const NOT_NULL_NOT_VALID: u32 = 18;
 
 /// The steps of the phase for one table: only what the catalog does not show as done.
-pub(super) fn ops(plan: &Plan, table: &TablePlan, now: &Table, catalog: &Catalog) -> Vec<Op> {
+pub(super) fn ops(plan: &Plan, table: &TablePlan, now: &Table, relations: &RelationNames) -> Vec<Op> {
     let mut ops = Vec::new();
-    ops.extend(index(plan, table, now, catalog));
+    ops.extend(index(plan, table, now, relations));
     ops.extend(not_null(plan, table, now));
     ops.extend(foreign_key(plan, table, now));
     if !ops.is_empty() && table.strategy == Strategy::Instant {
@@ -34,28 +36,37 @@ pub fn tenant_key<'a>(plan: &Plan, table: &'a Table) -> Option<&'a ForeignKey> {
     })
 }
 
-fn index(plan: &Plan, table: &TablePlan, now: &Table, catalog: &Catalog) -> Option<Op> {
+fn index(plan: &Plan, table: &TablePlan, now: &Table, relations: &RelationNames) -> Option<Op> {
     let name = &table.owned.name;
     if now.indexes.iter().any(|index| serves_tenant(index, &plan.owner_column)) {
         return None;
     }
     // An INVALID one of that name is what a broken build left: the step drops it and builds again.
     let ours = |index: &Ident| now.indexes.iter().any(|there| there.name == *index && !there.valid);
-    let taken = |index: &Ident| !ours(index) && is_relation(catalog, &name.schema, index);
+    let taken = |index: &Ident| !ours(index) && relations.contain(&name.schema, index);
     let index = free_name(&[name.name.as_str(), plan.owner_column.as_str(), "idx"], taken);
     Some(Op::BuildIndex { table: name.clone(), index })
 }
 
-/// Whether the schema has a relation of that name: tables, views, indexes and sequences share their names (docs, CREATE
-/// INDEX), so `orders_tenant (id)` may hold the name that the index of `orders (tenant_id)` would get.
-fn is_relation(catalog: &Catalog, schema: &Ident, name: &Ident) -> bool {
-    let found = QualifiedName { schema: schema.clone(), name: name.clone() };
-    let inside = |table: &Table| {
-        table.indexes.iter().any(|index| index.name == *name)
-            || table.columns.iter().any(|column| column.sequence.as_ref() == Some(&found))
-    };
-    catalog.views.iter().any(|view| view.name == found)
-        || catalog.tables.iter().any(|(table, now)| *table == found || (table.schema == *schema && inside(now)))
+/// The names of all relations: tables, views, indexes and sequences of a schema share theirs (docs, CREATE INDEX), so
+/// `orders_tenant (id)` may hold the name that the index of `orders (tenant_id)` would get.
+pub(super) struct RelationNames<'a>(BTreeSet<(&'a Ident, &'a Ident)>);
+
+impl<'a> RelationNames<'a> {
+    pub(super) fn of(catalog: &'a Catalog) -> Self {
+        let inside = |(name, table): (&'a QualifiedName, &'a Table)| {
+            let indexes = table.indexes.iter().map(|index| (&name.schema, &index.name));
+            let sequences = table.columns.iter().filter_map(|column| column.sequence.as_ref());
+            indexes.chain(sequences.map(|sequence| (&sequence.schema, &sequence.name)))
+        };
+        let whole = catalog.tables.keys().chain(catalog.views.iter().map(|view| &view.name));
+        let whole = whole.map(|name| (&name.schema, &name.name));
+        RelationNames(whole.chain(catalog.tables.iter().flat_map(inside)).collect())
+    }
+
+    fn contain(&self, schema: &Ident, name: &Ident) -> bool {
+        self.0.contains(&(schema, name))
+    }
 }
 
 fn not_null(plan: &Plan, table: &TablePlan, now: &Table) -> Vec<Op> {

@@ -203,7 +203,8 @@ impl Plan {
         let mut writer = Writer { next: facts.last_version + 1, migrations: Vec::new() };
         writer.add(Phase::Prepare, None, prepare::ops(&plan));
         type PhaseOps<'a> = &'a dyn Fn(&Plan, &TablePlan, &Table) -> Vec<Op>;
-        let enforce = |plan: &Plan, table: &TablePlan, now: &Table| enforce::ops(plan, table, now, catalog);
+        let relations = enforce::RelationNames::of(catalog);
+        let enforce = |plan: &Plan, table: &TablePlan, now: &Table| enforce::ops(plan, table, now, &relations);
         let phases: [(Phase, PhaseOps); 3] =
             [(Phase::Expand, &expand::ops), (Phase::Backfill, &backfill::ops), (Phase::Enforce, &enforce)];
         for (phase, ops) in phases {

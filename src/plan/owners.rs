@@ -59,12 +59,14 @@ pub struct Owners {
     pub shared: Vec<QualifiedName>,
     /// Not looked at.
     pub ignored: Vec<QualifiedName>,
+    /// Where each of `tables` stands.
+    places: BTreeMap<QualifiedName, usize>,
 }
 
 impl Owners {
     /// The tenant-scoped table of that name.
     pub fn get(&self, name: &QualifiedName) -> Option<&OwnedTable> {
-        self.tables.iter().find(|table| table.name == *name)
+        self.places.get(name).and_then(|place| self.tables.get(*place))
     }
 
     /// Whether every way from here ends at the System Tenant, over columns that this conversion makes: then the owner
@@ -87,7 +89,11 @@ impl Owners {
 /// [`Code::ConfigInvalid`] with every problem: a table that does not exist or that nobody classified, a parent without
 /// a foreign key, a circle, a chain that ends nowhere, a kind of relation that this version does not convert.
 pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
-    let mut resolver = Resolver { config, catalog, problems: Vec::new() };
+    let mut by_name: BTreeMap<&Ident, Vec<&QualifiedName>> = BTreeMap::new();
+    for name in catalog.tables.keys() {
+        by_name.entry(&name.name).or_default().push(name);
+    }
+    let mut resolver = Resolver { config, catalog, by_name, problems: Vec::new() };
     let rules = resolver.classify();
     let owned = resolver.owned_tables(&rules);
     let tables = resolver.in_order(owned);
@@ -99,6 +105,7 @@ pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
         rules.iter().filter(|(_, rule)| wanted(rule.scope)).map(|(name, _)| name.clone()).collect()
     };
     Ok(Owners {
+        places: tables.iter().enumerate().map(|(place, table)| (table.name.clone(), place)).collect(),
         tables,
         shared: of(|scope| matches!(scope, Scope::Shared)),
         ignored: of(|scope| matches!(scope, Scope::Ignored)),
@@ -114,6 +121,8 @@ struct Rule<'a> {
 struct Resolver<'a> {
     config: &'a Config,
     catalog: &'a Catalog,
+    /// The tables of each name, whatever their schema.
+    by_name: BTreeMap<&'a Ident, Vec<&'a QualifiedName>>,
     problems: Vec<String>,
 }
 
@@ -157,7 +166,8 @@ impl<'a> Resolver<'a> {
 
     /// The one table that a key means.
     fn find(&mut self, key: &TableKey, what: &str) -> Option<QualifiedName> {
-        let found: Vec<&QualifiedName> = self.catalog.tables.keys().filter(|name| key.names(name)).collect();
+        let found: Vec<&QualifiedName> =
+            self.by_name.get(&key.name).into_iter().flatten().copied().filter(|name| key.names(name)).collect();
         match found.as_slice() {
             [one] => Some((*one).clone()),
             [] => {

@@ -58,6 +58,14 @@ pub fn unowned(catalog: &Catalog, table: &OwnedTable, config: &Config) -> Option
     Some(Query::new(format!("SELECT count(*) FROM {} AS c WHERE {orphan}{missing}", qualified(&table.name))))
 }
 
+/// The answers of queries of one number each, as an array in their order.
+///
+/// A list of sub-selects, which the server reads however long it is; a chain of UNIONs would go as deep as it is long.
+pub fn together<'a>(queries: impl IntoIterator<Item = &'a Query>) -> Query {
+    let numbers: Vec<String> = queries.into_iter().map(|query| format!("({})", query.text())).collect();
+    Query::new(format!("SELECT ARRAY[{}]::bigint[]", numbers.join(",\n")))
+}
+
 fn null_link(link: &Link) -> String {
     let nulls = link.columns.iter().map(|column| format!("c.{} IS NULL", ident(column)));
     format!("({})", nulls.collect::<Vec<_>>().join(" OR "))
