@@ -103,6 +103,7 @@ fn server_differences(was: &Server, now: &Server) -> Vec<Difference> {
         bypass_rls,
         may_skip_triggers,
         may_create_schema: _,
+        wal: _,
     } = was;
     let general = |object: Object, text: String| Difference { table: None, object, change: Change::Changed, text };
     let mut found = Vec::new();
@@ -140,6 +141,7 @@ fn table_differences(name: &QualifiedName, was: &Table, now: &Table, same_place:
         rows: _,
         heap_bytes: _,
         total_bytes: _,
+        storage: _,
         row_security,
         publications,
         replica_identity,
