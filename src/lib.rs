@@ -18,6 +18,7 @@
 //! | [`error`] | failures with a stable code, and the exit statuses |
 //! | [`catalog`] | what the database *is*: plain values |
 //! | [`config`] | what the operator decided: `tenantctl.toml` |
+//! | [`infer`] | what a database *suggests*: a decision for every table, with the reason |
 //! | [`plan`] | what we *will* do: phases, migrations, steps, locks; one file a phase |
 //! | [`event`] | what happens during a run; the core's only way to speak |
 //! | [`sql`] | how it is *said*: quoting, DDL, filler triggers, batches, probes; the only home of conversion SQL |
@@ -44,6 +45,7 @@ pub mod embedded;
 pub mod error;
 pub mod event;
 pub mod execute;
+pub mod infer;
 pub mod pg;
 pub mod plan;
 pub mod report;

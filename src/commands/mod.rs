@@ -3,6 +3,7 @@
 pub mod conversion;
 mod demo;
 pub mod expected;
+mod init;
 mod migrate;
 mod offline;
 mod plan;
@@ -30,8 +31,8 @@ use crate::ui::{LogFormat, Ui, Verbosity};
 
 /// Makes a live, single-customer PostgreSQL database serve many customers, without downtime
 ///
-/// Start with `tenantctl demo`, which shows the whole way on a throw-away server. On your own database, describe its
-/// tables in tenantctl.toml, look at `tenantctl plan --dry-run`, run `tenantctl migrate`, and let CI run
+/// Start with `tenantctl demo`, which shows the whole way on a throw-away server. On your own database, let
+/// `tenantctl init` propose a tenantctl.toml, review it, look at `tenantctl plan --dry-run`, run `tenantctl migrate`, and let CI run
 /// `tenantctl verify`.
 #[derive(Debug, Parser)]
 #[command(name = "tenantctl", version, max_term_width = 100)]
@@ -60,6 +61,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Propose a configuration: every table with the reason, for review
+    Init(init::Args),
     /// Show every phase, migration and step with its lock and its SQL; nothing is written
     Plan(plan::Args),
     /// Convert the database, or go on where an earlier run stopped
@@ -97,13 +100,14 @@ impl Cli {
             Command::Migrate(args) => args.format,
             Command::Status(args) => args.format,
             Command::Verify(args) => args.format,
-            Command::Demo(_) => Shape::Text,
+            Command::Init(_) | Command::Demo(_) => Shape::Text,
         }
     }
 
     async fn dispatch(self, ui: Arc<Ui>) -> anyhow::Result<Exit> {
         let context = Context { global: self.global, ui };
         match self.command {
+            Command::Init(args) => init::run(args, &context).await,
             Command::Plan(args) => plan::run(args, &context).await,
             Command::Migrate(args) => migrate::run(args, &context).await,
             Command::Status(args) => status::run(args, &context).await,
@@ -158,7 +162,7 @@ impl Context {
         let path = self.global.config.display().to_string();
         let text = fs::read_to_string(&self.global.config).map_err(|error| {
             Failure::new(Code::FileFailed, format!("reading the configuration {path}: {error}"))
-                .hint("copy tenantctl.toml.example, or name another file with --config")
+                .hint("write one with `tenantctl init`, or name another file with --config")
         })?;
         config::parse(&text, &path)
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use toml_writer::{ToTomlKey as _, ToTomlValue as _};
+
 use crate::catalog::{Ident, QualifiedName};
 
 /// A table as the file names it: with or without its schema.
@@ -31,6 +33,25 @@ impl TableKey {
     pub fn names(&self, table: &QualifiedName) -> bool {
         self.name == table.name && self.schema.as_ref().is_none_or(|schema| *schema == table.schema)
     }
+}
+
+/// How the file names a table, before TOML quotes it: [`TableKey`] reads the same table from it.
+fn spelled(name: &QualifiedName, with_schema: bool) -> String {
+    let part = |ident: &Ident| match ident.as_str() {
+        text if text.contains(['.', '"']) => format!("\"{}\"", text.replace('"', "\"\"")),
+        text => text.to_owned(),
+    };
+    if with_schema { format!("{}.{}", part(&name.schema), part(&name.name)) } else { part(&name.name) }
+}
+
+/// A table as a key of the file: `[tables.<key>]`.
+pub fn table_key(name: &QualifiedName, with_schema: bool) -> String {
+    spelled(name, with_schema).to_toml_key()
+}
+
+/// A table as a value of the file: `parent = <value>`.
+pub fn table_value(name: &QualifiedName, with_schema: bool) -> String {
+    spelled(name, with_schema).to_toml_value()
 }
 
 impl fmt::Display for TableKey {

@@ -19,7 +19,7 @@ use crate::catalog::{Ident, QualifiedName};
 
 pub use expression::{Expression, Name};
 pub use file::parse;
-pub use key::TableKey;
+pub use key::{TableKey, table_key, table_value};
 
 /// Everything that the file decides.
 #[derive(Debug, Clone)]

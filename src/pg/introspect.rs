@@ -50,6 +50,7 @@ const STATISTICS: Query = query!("statistics", "statistics.sql");
 const TRIGGERS: Query = query!("triggers", "triggers.sql");
 const VIEWS: Query = query!("views", "views.sql");
 const FUNCTIONS: Query = query!("functions", "functions.sql");
+const SCHEMAS: Query = query!("schemas", "schemas.sql");
 
 /// Reads the catalog of `schemas`: their tables, and the views and functions of any schema that use those.
 ///
@@ -68,6 +69,20 @@ pub async fn introspect(client: &Client, schemas: &[Ident]) -> Result<Catalog, F
     let ended = client.batch_execute("COMMIT").await.map_err(|error| failed("the end of the transaction", &error));
     let catalog = catalog?;
     ended.map(|()| catalog)
+}
+
+/// The users' schemas that hold tables, by name. System schemas, tenantctl's own, and those that hold only tables of
+/// extensions are left out.
+///
+/// # Errors
+/// As [`introspect`].
+pub async fn schemas(client: &Client) -> Result<Vec<Ident>, Failure> {
+    let rows = client.query_typed(SCHEMAS.sql, &[]).await.map_err(|error| failed(SCHEMAS.about, &error))?;
+    let name = |row: &Row| -> Result<Ident, Failure> {
+        let name: String = row.try_get("item").map_err(|error| failed(SCHEMAS.about, &error))?;
+        Ident::new(name).map_err(|error| undecodable(SCHEMAS.about, &error))
+    };
+    rows.iter().map(name).collect()
 }
 
 fn is_users(schema: &str) -> bool {

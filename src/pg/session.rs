@@ -137,6 +137,14 @@ impl Session {
         super::introspect::introspect(self.client(), schemas).await
     }
 
+    /// The users' schemas that hold tables.
+    ///
+    /// # Errors
+    /// As [`schemas`](super::introspect::schemas).
+    pub async fn schemas(&self) -> Result<Vec<Ident>, Failure> {
+        super::introspect::schemas(self.client()).await
+    }
+
     /// Asks a question.
     ///
     /// # Errors

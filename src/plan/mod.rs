@@ -27,7 +27,7 @@ pub use enforce::{NOT_NULL_NOT_VALID, serves_tenant};
 pub use expand::{FILL_ON_INSERT, FILL_ON_UPDATE, pass_trigger};
 pub use notice::{Blocker, Notice};
 pub use op::{Held, LockLevel, Op, TxnMode};
-pub use owners::{Link, OwnedTable, Owner, Owners, resolve};
+pub use owners::{Link, OwnedTable, Owner, Owners, resolve, unsupported};
 pub use prepare::{SystemTenant, Tenants};
 pub use rights::missing_rights;
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Catalog, Column, ForeignKey, Ident, QualifiedName, Table, TableKind};
-use crate::config::{Config, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned};
+use crate::config::{Config, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned, table_key};
 use crate::error::{Code, Failure};
 
 /// A tenant-scoped table and the way to its rows' owner.
@@ -158,7 +158,7 @@ impl<'a> Resolver<'a> {
             self.problems.push(format!(
                 "{}: {name} is not classified; add a line [tables.{}] with scope = \"tenant\", \"shared\" or \"ignored\"",
                 self.config.path,
-                toml_key(name, self.config.schemas.len() > 1)
+                table_key(name, self.config.schemas.len() > 1)
             ));
         }
         rules
@@ -335,7 +335,8 @@ fn link(table: &Table, key: &ForeignKey, ends_at_tenants: bool) -> Link {
     }
 }
 
-fn unsupported(kind: TableKind) -> Option<&'static str> {
+/// Why a kind of table cannot be converted; nothing where it can.
+pub fn unsupported(kind: TableKind) -> Option<&'static str> {
     match kind {
         TableKind::Ordinary => None,
         TableKind::Partitioned | TableKind::Partition => {
@@ -352,16 +353,6 @@ fn list(names: &[Ident]) -> String {
 
 fn quoted_list(names: &[Ident]) -> String {
     names.iter().map(|name| format!("{:?}", name.as_str())).collect::<Vec<_>>().join(", ")
-}
-
-/// The table as a key of the configuration.
-fn toml_key(name: &QualifiedName, with_schema: bool) -> String {
-    let bare = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    match (with_schema, name.name.as_str()) {
-        (false, text) if bare(text) => text.to_owned(),
-        (false, text) if !text.contains(['.', '"']) => format!("{text:?}"),
-        (true, _) | (false, _) => format!("'{name}'"),
-    }
 }
 
 fn edit_distance(left: &str, right: &str) -> usize {

@@ -28,6 +28,11 @@ pub fn rate(rows_per_second: f64) -> String {
     }
 }
 
+/// Foreign text without control characters: an `application_name` or a table may hold what moves a cursor.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// A time in its two largest units: `350 ms`, `1.2 s`, `12 s`, `1m 20s`, `2h 5m`, `3d 4h`.
 pub fn duration(time: Duration) -> String {
     let (millis, seconds) = (time.as_millis(), time.as_secs_f64().round() as u64);

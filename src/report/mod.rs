@@ -11,6 +11,7 @@ pub mod human;
 mod layout;
 pub mod outcome;
 pub mod plan;
+pub mod proposal;
 pub mod status;
 
 use clap::ValueEnum;

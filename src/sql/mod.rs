@@ -7,6 +7,7 @@ mod batch;
 pub mod bookkeeping;
 pub mod census;
 mod ddl;
+pub mod disagreement;
 mod document;
 pub mod facts;
 mod filler;

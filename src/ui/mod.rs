@@ -5,6 +5,7 @@
 
 mod answer;
 mod bars;
+mod choose;
 mod lines;
 mod progress;
 mod words;
@@ -26,6 +27,7 @@ use lines::Lines;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Observer};
 use crate::report::failure::ErrorObject;
+use crate::report::human::printable;
 
 /// How the conversation is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -159,6 +161,28 @@ impl Ui {
         }
         self.screen().write(&format!("{question} [y/N] "));
         Answer::read(&mut stdin.lock())
+    }
+
+    /// Asks a question with several answers, the first of which is the proposal; gives the number of the one picked.
+    ///
+    /// # Errors
+    /// As [`Ui::refuse_without_operator`]; `declined` where the operator leaves the question.
+    pub fn choose(&self, question: &str, answers: &[String]) -> Result<usize, Failure> {
+        Ui::refuse_without_operator()?;
+        let answers: Vec<String> = answers.iter().map(|answer| printable(answer)).collect();
+        choose::choose(&printable(question), &answers)
+    }
+
+    /// Refuses to ask where nobody sits at a terminal.
+    ///
+    /// # Errors
+    /// `usage-invalid`.
+    pub fn refuse_without_operator() -> Result<(), Failure> {
+        if io::stdin().is_terminal() && io::stderr().is_terminal() {
+            return Ok(());
+        }
+        let message = "nobody can answer questions: standard input and standard error are not a terminal";
+        Err(Failure::new(Code::UsageInvalid, message).hint("run it in a terminal, or without --interactive"))
     }
 
     fn say(&self, text: impl FnOnce() -> String, object: impl FnOnce() -> serde_json::Value) {

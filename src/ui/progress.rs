@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::words::printable;
 use crate::event::Event;
+use crate::report::human::printable;
 
 /// How far back the speed of a backfill looks: long enough to be calm, short enough to follow a throttle.
 const WINDOW: Duration = Duration::from_secs(15);

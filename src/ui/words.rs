@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::progress::Speed;
 use crate::catalog::LockHolder;
 use crate::event::Start;
-use crate::report::human::{count, counted, duration, rate};
+use crate::report::human::{count, counted, duration, printable, rate};
 
 /// More sessions than these are only counted.
 const NAMED_HOLDERS: usize = 3;
@@ -40,11 +40,6 @@ pub(super) fn backfill(rows: u64, expected: Option<u64>, speed: Speed) -> String
     let left = speed.left.map(|left| format!(", {} left", duration(left))).unwrap_or_default();
     let pace = rate(speed.rows_per_second);
     format!("{}{of} rows, {pace}{left}", count(rows))
-}
-
-/// Foreign text without control characters: an `application_name` or a table may hold what moves a cursor.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn who(holders: &[LockHolder]) -> Option<String> {

@@ -168,7 +168,7 @@ t.toml: public.orders is not classified; add a line [tables.orders] with scope =
     let two = config::parse("schemas = [\"public\", \"billing\"]", "t.toml").unwrap();
     assert_eq!(
         problems(&two, &catalog("billing.orders: id")),
-        r#"t.toml: billing.orders is not classified; add a line [tables.'billing.orders'] with scope = "tenant", "shared" or "ignored""#
+        r#"t.toml: billing.orders is not classified; add a line [tables."billing.orders"] with scope = "tenant", "shared" or "ignored""#
     );
 }
 
