@@ -77,8 +77,8 @@ fn decision(config: &Config, catalog: &Catalog, table: &Table, rule: &TableRule)
                 let parent = parent(config, catalog, key).filter(|parent| has_key(table, parent, via))?;
                 Decision::Parent { parent: parent.clone(), via: via.clone() }
             }
-            Source::Column(column) => Decision::Column(table.column(column)?.name.clone()),
-            Source::Sql(_) => Decision::Expression,
+            Source::Column { column, .. } => Decision::Column(table.column(column)?.name.clone()),
+            Source::Sql { .. } => Decision::Expression,
         },
     })
 }
@@ -103,10 +103,10 @@ fn drift(config: &Config, catalog: &Catalog, proposal: &Proposal, rule: &TableRu
             let there = parent(config, catalog, key).is_some_and(|parent| has_key(table, parent, via));
             (!there).then(|| format!("no foreign key leads from {name} to {key} any more"))
         }
-        Source::Column(column) => {
+        Source::Column { column, .. } => {
             table.column(column).is_none().then(|| format!("{name} has no column {column} any more"))
         }
-        Source::System | Source::Sql(_) => None,
+        Source::System | Source::Sql { .. } => None,
     }?;
     let now = proposal.tables.get(name).map(|verdict| &verdict.decision);
     let instead = match now {

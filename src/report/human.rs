@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::HumanCount;
+use indicatif::{HumanBytes, HumanCount};
 
 /// A count: `1,234,567`.
 pub fn count(number: u64) -> String {
@@ -17,6 +17,11 @@ pub fn counted(number: usize, one: &str, several: &str) -> String {
 /// Estimated rows: `~1,234,567 rows`, or that nobody knows.
 pub fn estimate(rows: Option<u64>) -> String {
     rows.map_or_else(|| "rows unknown".to_owned(), |rows| format!("~{} rows", count(rows)))
+}
+
+/// Bytes: `812 B`, `1.20 GiB`.
+pub fn bytes(bytes: u64) -> String {
+    HumanBytes(bytes).to_string()
 }
 
 /// Rows in a second: `812 rows/s`, `12.3k rows/s`, `1.2M rows/s`.

@@ -19,12 +19,14 @@ use clap::ValueEnum;
 /// How a plan is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people: summary, blockers, notices, then every step with its lock and its SQL.
+    /// For a terminal: summary, blockers, notices, then every step with its lock.
     Text,
     /// For machines, and for `migrate --plan FILE`.
     Json,
-    /// The statements alone, as they are sent.
+    /// For psql: the statements as they are sent.
     Sql,
+    /// For a browser: one page with everything.
+    Html,
 }
 
 /// How everything else is written.

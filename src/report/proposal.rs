@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use toml_writer::{ToTomlKey as _, ToTomlValue as _};
 
 use super::human::{count, counted, printable};
-use super::layout::{WIDTH, wrap};
+use super::layout::{WIDTH, hang};
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::{table_key, table_value};
 use crate::infer::{Candidate, Certainty, Changes, Decision, Proposal, Root, Tenants, Verdict, Way};
@@ -295,6 +295,6 @@ fn spoken(way: &Way, root: &Root) -> String {
 
 /// A text as lines of a comment, which holds no control characters (TOML 1.0, "Comment").
 fn comment(text: &str) -> String {
-    let lines = wrap(&printable(text), 2);
+    let lines = hang("", &printable(text), 2);
     lines.lines().map(|line| format!("# {}\n", line.trim_start())).collect()
 }

@@ -15,6 +15,7 @@ mod guard;
 pub mod offline;
 mod overview;
 mod probe;
+pub mod psql;
 pub mod quote;
 mod script;
 pub mod snapshot;

@@ -24,6 +24,8 @@ pub struct Script {
     pub major: u32,
     /// SHA-256 over step ids, modes and every text that may be sent, as `sha256:<hex>`.
     pub fingerprint: String,
+    /// The tenants table, for people.
+    pub tenants: QualifiedName,
     /// Every table, for people.
     pub tables: Vec<TableOverview>,
     /// The migrations in order.
@@ -110,6 +112,7 @@ pub fn render(plan: &Plan) -> Script {
         format: FORMAT,
         major: plan.major,
         fingerprint: fingerprint(&migrations),
+        tenants: plan.tenants.table.clone(),
         tables: overview(plan),
         migrations,
         notices: plan.notices.clone(),

@@ -1,14 +1,18 @@
 //! What is planned is what is sent: the server's own log is the witness.
 
+use std::process::Command;
+
 use tenantctl::commands::planning;
 use tenantctl::config::Config;
 use tenantctl::event::Event;
 use tenantctl::pg::{Access, Session};
-use tenantctl::plan::TxnMode;
+use tenantctl::plan::{Blocker, TxnMode};
+use tenantctl::report::Format;
+use tenantctl::report::plan::{self, Detail, Page};
 use tenantctl::sql::{Script, ScriptStep, Work};
 
 use crate::support::run::{Outcome, Run, config};
-use crate::support::{Database, Server, dump, fixture};
+use crate::support::{Database, Server, dump};
 
 const CONFIGS: [&str; 2] = ["tenantctl.toml", "tenantctl.org.toml"];
 
@@ -140,62 +144,76 @@ fn unframed(text: &str) -> &str {
     }
 }
 
-/// The printed script, run by hand: the same objects as `migrate` leaves, whoever sends the statements.
+/// The printed script, run by psql: the same objects as `migrate` leaves, whoever sends the statements.
 #[tokio::test]
 async fn the_printed_script_makes_the_same_database_as_the_run() {
-    for file in CONFIGS {
+    for file in CONFIGS.into_iter().filter(|_| has_psql()) {
         let config = config(file);
-        let by_hand = empty().await;
+        let by_hand = Database::saas25(2000).await;
+        let by_run = by_hand.copy().await;
         let script = script(&by_hand, &config).await;
-        by_hand.run("CREATE SCHEMA tenantctl").await;
-        let client = by_hand.client("psql").await;
-        for migration in &script.migrations {
-            let text = migration.text().replace("$1::text", "'(0,0)'").replace("$2::text", "'(0,0)'");
-            for statement in statements(&text) {
-                if let Err(error) = client.batch_execute(statement).await {
-                    panic!("{}: {error:?}\n{statement}", migration.file_name());
-                }
-            }
-        }
-        let by_run = empty().await;
+        psql(&by_hand, &printed(&script)).unwrap();
         assert!(Run::to_the_end().on(&by_run, &config).await.is_finished());
         by_hand.run("CREATE TABLE tenantctl.schema_history (version int, name text)").await;
         assert_eq!(objects(&by_hand).await, objects(&by_run).await, "{file}");
+        for table in ["node_runs", "rules", "models", "kb_documents"] {
+            let owners = format!("SELECT coalesce(sum(tenant_id * id), -1)::bigint FROM {table}");
+            assert_eq!(by_hand.number(&owners).await, by_run.number(&owners).await, "{file}: {table}");
+        }
     }
 }
 
-async fn empty() -> Database<'static> {
-    let database = crate::support::server().database().await;
-    database.run(&fixture("schema.sql")).await;
-    database
+#[tokio::test]
+async fn psql_stops_at_the_first_error_of_the_printed_script() {
+    if !has_psql() {
+        return;
+    }
+    let database = Database::saas25(2000).await;
+    let script = script(&database, &config(CONFIGS[0])).await;
+    database.run("CREATE TABLE tenants (id text)").await;
+    let said = psql(&database, &printed(&script)).unwrap_err();
+    assert!(said.contains("relation \"tenants\" already exists"), "{said}");
+    let columns =
+        "SELECT count(*) FROM information_schema.columns WHERE column_name = 'tenant_id' AND table_name = 'rules'";
+    assert_eq!(database.number(columns).await, 0);
+}
+
+#[tokio::test]
+async fn psql_does_nothing_with_a_script_that_is_blocked() {
+    if !has_psql() {
+        return;
+    }
+    let database = Database::saas25(2000).await;
+    let mut script = script(&database, &config(CONFIGS[0])).await;
+    script.blockers.push(Blocker { table: None, text: "odd".to_owned(), remedy: "mend".to_owned() });
+    let said = psql(&database, &printed(&script)).unwrap_err();
+    assert!(said.contains("this plan is blocked"), "{said}");
+    assert_eq!(database.number("SELECT count(*) FROM pg_tables WHERE tablename = 'tenants'").await, 0);
+}
+
+fn printed(script: &Script) -> String {
+    let mut text = Vec::new();
+    plan::write(&crate::support::plan::document(script), Format::Sql, Page::new(Detail::Brief, None), &mut text)
+        .unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+/// Whether there is a psql: not everywhere a server is.
+fn has_psql() -> bool {
+    Command::new("psql").arg("--version").output().is_ok()
+}
+
+/// Runs a script as a person would; what psql said where it failed.
+fn psql(database: &Database<'_>, script: &str) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.sql");
+    std::fs::write(&file, script).unwrap();
+    let output = Command::new("psql").arg("-X").arg("-f").arg(&file).arg(database.url()).output().unwrap();
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
 }
 
 /// Everything but what the bookkeeping has for itself.
 async fn objects(database: &Database<'_>) -> String {
     let all = dump::schema(&database.client("test").await).await;
     all.lines().filter(|line| !line.starts_with("history ")).collect::<Vec<_>>().join("\n")
-}
-
-/// The statements of a text, as psql finds them: at a semicolon outside of quotes, dollar quotes and comments.
-fn statements(text: &str) -> Vec<&str> {
-    let (mut statements, mut start, mut at) = (Vec::new(), 0, 0);
-    while let Some(here) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let skip = |end: &str, from: usize| here[from..].find(end).map_or(here.len(), |found| from + found + end.len());
-        at += match here.as_bytes()[0] {
-            b'-' if here.starts_with("--") => skip("\n", 0),
-            b'\'' => skip("'", 1),
-            b'"' => skip("\"", 1),
-            b'$' => match here[1..].find('$') {
-                Some(tag) => skip(&here[..tag + 2], tag + 2),
-                None => 1,
-            },
-            b';' => {
-                statements.push(text[start..at].trim());
-                start = at + 1;
-                1
-            }
-            _ => here.chars().next().map_or(1, char::len_utf8),
-        };
-    }
-    statements
 }

@@ -1,5 +1,6 @@
 //! A rendered plan in its formats, one file each.
 
+mod html;
 mod sql;
 mod text;
 mod words;
@@ -49,6 +50,7 @@ pub fn write(plan: &Document, format: Format, page: Page, out: &mut impl Write) 
         Format::Text => text::write(&plan.script, page, out),
         Format::Json => json(plan, out),
         Format::Sql => sql::write(&plan.script, out),
+        Format::Html => html::write(&plan.script, out),
     }
 }
 

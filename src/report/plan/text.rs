@@ -87,9 +87,8 @@ fn locks(script: &Script, out: &mut impl Write) -> io::Result<()> {
     let rows: Vec<[String; 4]> = words::locks(script)
         .iter()
         .map(|lock| {
-            let times = human::counted(lock.times, "time", "times");
             let blocks = format!("blocks {}", lock.level.blocks());
-            [lock.level.to_string(), times, format!("for {}", lock.held()), blocks]
+            [lock.level.to_string(), lock.times(), format!("for {}", lock.held()), blocks]
         })
         .collect();
     if rows.is_empty() {
@@ -163,7 +162,7 @@ fn full_steps(phase: Phase, migrations: &[&MigrationScript], width: usize, out: 
             if number > 0 {
                 writeln!(out)?;
             }
-            write!(out, "{}{line}\n", hang_within(width, &format!("{:>3}  ", number + 1), &step.title, 0))?;
+            writeln!(out, "{}{line}", hang_within(width, &format!("{:>3}  ", number + 1), &step.title, 0))?;
             write!(out, "{}", statements(step, width))?;
         }
     }

@@ -15,14 +15,8 @@ pub(super) fn size(script: &Script) -> String {
 
 /// How many rows are written, and how many get their owner without it.
 pub(super) fn rows(script: &Script) -> String {
-    let of = |wanted: Strategy| {
-        let rows = script.tables.iter().filter_map(|table| match &table.scope {
-            TableScope::Tenant { strategy, rows, .. } if *strategy == Some(wanted) => Some(*rows),
-            TableScope::Tenant { .. } | TableScope::Shared | TableScope::Ignored => None,
-        });
-        rows.collect::<Vec<Option<u64>>>()
-    };
-    let say = |rows: &[Option<u64>], how: &str| {
+    let say = |wanted: Strategy, how: &str| {
+        let rows = rows_of(script, wanted);
         let unknown = rows.iter().filter(|rows| rows.is_none()).count();
         let known = human::count(rows.iter().flatten().sum());
         let tables = human::counted(rows.len(), "table", "tables");
@@ -32,10 +26,25 @@ pub(super) fn rows(script: &Script) -> String {
         };
         (!rows.is_empty()).then(|| format!("~{known} {how} ({tables}{unsure})"))
     };
-    let written = say(&of(Strategy::Ranges), "at most to fill in batches");
-    let vouched = say(&of(Strategy::Instant), "owned by a default, not written");
+    let written = say(Strategy::Ranges, "at most to fill in batches");
+    let vouched = say(Strategy::Instant, "owned by a default, not written");
     let parts: Vec<String> = written.into_iter().chain(vouched).collect();
     if parts.is_empty() { "none to fill".to_owned() } else { parts.join("; ") }
+}
+
+/// The rows of the tables that are filled in that way; nothing where no statistics tell.
+pub(super) fn known_rows(script: &Script, wanted: Strategy) -> Option<u64> {
+    let rows = rows_of(script, wanted);
+    if rows.is_empty() { Some(0) } else { rows.into_iter().flatten().reduce(|sum, rows| sum + rows) }
+}
+
+/// The rows of every table that is filled in that way.
+fn rows_of(script: &Script, wanted: Strategy) -> Vec<Option<u64>> {
+    let rows = script.tables.iter().filter_map(|table| match &table.scope {
+        TableScope::Tenant { strategy, rows, .. } if *strategy == Some(wanted) => Some(*rows),
+        TableScope::Tenant { .. } | TableScope::Shared | TableScope::Ignored => None,
+    });
+    rows.collect()
 }
 
 /// A lock that the plan takes on the application's tables.
@@ -49,6 +58,11 @@ pub(super) struct LockUse {
 }
 
 impl LockUse {
+    /// `12 times`.
+    pub fn times(&self) -> String {
+        human::counted(self.times, "time", "times")
+    }
+
     /// `a catalog change or one scan`.
     pub fn held(&self) -> String {
         self.held.iter().map(Held::to_string).collect::<Vec<_>>().join(" or ")
@@ -77,10 +91,7 @@ pub(super) fn locks(script: &Script) -> Vec<LockUse> {
 pub(super) fn strongest_lock(script: &Script) -> String {
     locks(script).first().map_or_else(
         || "none on the application's tables".to_owned(),
-        |lock| {
-            let times = human::counted(lock.times, "time", "times");
-            format!("{}, {times}, for {}; blocks {}", lock.level, lock.held(), lock.level.blocks())
-        },
+        |lock| format!("{}, {}, for {}; blocks {}", lock.level, lock.times(), lock.held(), lock.level.blocks()),
     )
 }
 
@@ -99,6 +110,34 @@ pub(super) fn owner(source: &TableOwner) -> String {
     match source {
         TableOwner::System => "the System Tenant".to_owned(),
         TableOwner::Parent { table, .. } => format!("owner of its {table}"),
+    }
+}
+
+/// The kind of a table's source, in a word.
+pub(super) fn source(source: &TableOwner) -> &'static str {
+    match source {
+        TableOwner::System => "system",
+        TableOwner::Parent { .. } => "parent",
+    }
+}
+
+/// What a row's owner is found by.
+pub(super) fn by(source: &TableOwner) -> String {
+    match source {
+        TableOwner::System => "System Tenant".to_owned(),
+        TableOwner::Parent { columns, .. } => {
+            columns.iter().map(|column| column.as_str()).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// What a kind of source means for a row.
+pub(super) fn way(source: &str) -> &'static str {
+    match source {
+        "system" => "owned by the System Tenant",
+        "column" => "a column names the tenant",
+        "sql" => "an expression names the tenant",
+        _ => "owned through a foreign key",
     }
 }
 
