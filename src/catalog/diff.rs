@@ -34,6 +34,12 @@ pub enum Object {
     Role,
     /// The table itself.
     Table,
+    /// Whom the table belongs to.
+    Owner,
+    /// Whether row-level security applies to the table.
+    RowSecurity,
+    /// How the table is replicated.
+    Replication,
     /// A column.
     Column(Ident),
     /// A primary key or unique constraint.
@@ -139,6 +145,7 @@ fn table_differences(name: &QualifiedName, was: &Table, now: &Table, same_place:
         may_read: _,
         may_create: _,
         rows: _,
+        storage: _,
         heap_bytes: _,
         total_bytes: _,
         storage: _,
@@ -153,31 +160,35 @@ fn table_differences(name: &QualifiedName, was: &Table, now: &Table, same_place:
         indexes,
         triggers,
     } = was;
-    let mut words = Vec::new();
+    let mut found = Vec::new();
+    let mut say = |object: Object, words: String| {
+        found.push(about(name, object, Change::Changed, format!("{name} {words}")));
+    };
     if same_place && *oid != now.oid {
-        words.push("was dropped or renamed, and made again".to_owned());
+        say(Object::Table, "was dropped or renamed, and made again".to_owned());
     }
     if *kind != now.kind {
-        words.push(format!("is {} table, it was {}", kind_word(now.kind), kind_word(*kind)));
+        say(Object::Table, format!("is {} table, it was {} table", kind_word(now.kind), kind_word(*kind)));
     }
     if *owner != now.owner {
-        words.push(format!("belongs to {}, it was {owner}'s", now.owner));
+        say(Object::Owner, format!("belongs to {}, it was {owner}'s", now.owner));
     }
     if *row_security != now.row_security {
         let (then, now) = (security_word(*row_security), security_word(now.row_security));
-        words.push(format!("has row-level security {now}, it was {then}"));
+        say(Object::RowSecurity, format!("has row-level security {now}, it was {then}"));
     }
     if *publications != now.publications {
-        words.push(format!("is published by {}, it was by {}", list(&now.publications), list(publications)));
+        let (then, now) = (list(publications), list(&now.publications));
+        say(Object::Replication, format!("is published by {now}, it was by {then}"));
     }
     if *replica_identity != now.replica_identity {
-        words.push(if now.replica_identity { "got" } else { "lost" }.to_owned() + " its own REPLICA IDENTITY");
+        let how = if now.replica_identity { "got" } else { "lost" };
+        say(Object::Replication, format!("{how} a REPLICA IDENTITY of its own"));
     }
     if *subscribed != now.subscribed {
-        words.push(format!("is {} written by a logical subscription", if now.subscribed { "now" } else { "no more" }));
+        let how = if now.subscribed { "now" } else { "no more" };
+        say(Object::Replication, format!("is {how} written by a logical subscription"));
     }
-    let changed = |words: String| about(name, Object::Table, Change::Changed, format!("{name} {words}"));
-    let mut found: Vec<Difference> = words.into_iter().map(changed).collect();
     found.extend(compare_parts(name, columns, &now.columns));
     found.extend(compare_parts(name, keys, &now.keys));
     found.extend(compare_parts(name, foreign_keys, &now.foreign_keys));

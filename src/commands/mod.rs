@@ -2,6 +2,7 @@
 
 pub mod conversion;
 mod demo;
+mod diff;
 pub mod expected;
 mod init;
 mod migrate;
@@ -69,6 +70,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Show what is done, what is running, and how to go on
     Status(status::Args),
+    /// Show what changed in the schema since the last run: a new table, a unique constraint, a lost trigger
+    Diff(diff::Args),
     /// Prove that every row has its right owner and that the database enforces it
     Verify(verify::Args),
     /// Convert a throw-away database while an application writes to it, and show what happened
@@ -99,6 +102,7 @@ impl Cli {
             Command::Plan(args) => args.shape(),
             Command::Migrate(args) => args.format,
             Command::Status(args) => args.format,
+            Command::Diff(args) => args.format,
             Command::Verify(args) => args.format,
             Command::Init(_) | Command::Demo(_) => Shape::Text,
         }
@@ -111,6 +115,7 @@ impl Cli {
             Command::Plan(args) => plan::run(args, &context).await,
             Command::Migrate(args) => migrate::run(args, &context).await,
             Command::Status(args) => status::run(args, &context).await,
+            Command::Diff(args) => diff::run(args, &context).await,
             Command::Verify(args) => verify::run(args, &context).await,
             Command::Demo(args) => demo::run(args, &context).await,
         }

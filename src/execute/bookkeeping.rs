@@ -12,6 +12,7 @@ use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::pg::{Limits, Parameter, Session, Type, get};
 use crate::sql::{Query, Script, Statement, bookkeeping};
+use crate::verify::Baseline;
 
 mod embedded {
     #![allow(missing_docs, reason = "made by refinery's macro")]
@@ -222,4 +223,23 @@ pub async fn take_fence(session: &Session) -> Result<i64, Failure> {
 pub async fn scripts(session: &Session) -> Result<Vec<Script>, Failure> {
     let rows = session.rows(&bookkeeping::scripts()).await?;
     rows.iter().map(|row| Script::from_json(&get::<String>(row, 0)?)).collect()
+}
+
+/// The schema that the newest run was planned from, if it kept it.
+///
+/// # Errors
+/// [`Code::BookkeepingUnreadable`] where it cannot be read.
+pub async fn baseline(session: &Session) -> Result<Option<Baseline>, Failure> {
+    if !presence(session).await?.runs {
+        return Ok(None);
+    }
+    let rows = session.rows(&bookkeeping::newest_catalog()).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (id, started_at): (i64, String) = (get(row, 0)?, get(row, 1)?);
+    let Some(text) = get::<Option<String>>(row, 3)? else { return Ok(None) };
+    let catalog = serde_json::from_str(&text).map_err(|error| {
+        Failure::new(Code::BookkeepingUnreadable, format!("the catalog of run {id} cannot be read: {error}"))
+            .hint("it was written by another version of tenantctl; compare with a plan: `tenantctl diff --plan FILE`")
+    })?;
+    Ok(Some(Baseline { name: format!("run {id}, started {started_at}"), catalog, converted: get(row, 2)? }))
 }

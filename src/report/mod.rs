@@ -5,6 +5,7 @@
 
 pub mod checks;
 pub mod demo;
+pub mod diff;
 pub mod failure;
 pub mod findings;
 pub mod human;

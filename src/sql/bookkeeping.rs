@@ -175,6 +175,15 @@ pub fn newest_run() -> Query {
     )
 }
 
+/// The newest run for `diff`: id, started (as text), whether it is finished, the catalog that it was planned from. Runs of
+/// an earlier version, whose table may still lack the column, have no catalog.
+pub fn newest_catalog() -> Query {
+    Query::new(
+        "SELECT id, started_at::text, finished_at IS NOT NULL, to_jsonb(r) ->> 'catalog' FROM tenantctl.run AS r ORDER BY \
+         id DESC LIMIT 1",
+    )
+}
+
 /// Every checkpoint of a run, for `status`: step, next block, end block, rows, batches, last change (as text).
 pub fn checkpoints(run: i64) -> Query {
     Query::new(format!(

@@ -7,6 +7,7 @@
 
 mod contract;
 mod coverage;
+mod drift;
 mod indexes;
 mod ownership;
 mod posture;
@@ -24,6 +25,7 @@ use crate::error::{Code, Failure};
 use crate::sql::Query;
 
 pub use contract::{Class, Contract, RuleProblem};
+pub use drift::{Baseline, Concern, Drift, drift};
 pub use report::{Finding, Outcome, Report, Verdict};
 
 /// One invariant.

@@ -11,6 +11,7 @@ use tokio_postgres::Client;
 
 use crate::support::Server;
 
+mod diff;
 mod live;
 
 const NASTY: &str = include_str!("catalog/nasty.sql");

@@ -1,6 +1,7 @@
 //! The program as operators and CI meet it: its exits, its two channels, its files, its signals.
 
 mod demo;
+mod diff;
 mod mistakes;
 mod offline;
 mod results;

@@ -104,7 +104,7 @@ fn what_did_not_load_is_listed_and_planned_around() {
     assert_eq!(told[3], "not loaded: dump.sql, line 31: a row or a value was refused (22P02)");
     assert_eq!(told[4], "not loaded: dump.sql, line 35: syntax error at or near \"SELEC\"");
     assert!(!told.iter().skip(5).any(|text| text.contains("not loaded")), "owners, rights, settings, roles: {told:?}");
-    let text = cli.run("plan --schema-file dump.sql --brief").exits(0).stdout;
+    let text = cli.run("plan --schema-file dump.sql").exits(0).stdout;
     assert!(text.contains("type \"public.geometry\" does not exist"), "{text}");
     assert!(!text.contains("a secret of a row"), "{text}");
 

@@ -25,7 +25,7 @@ async fn without_a_terminal_nobody_is_asked_and_nothing_is_done() {
 async fn a_reviewed_plan_is_migrated_and_then_there_is_nothing_to_do() {
     let database = shop().await;
     let cli = Cli::to(&database.url()).config(RIGHT);
-    let said = cli.run("plan --out plan.json --brief").exits(0);
+    let said = cli.run("plan --out plan.json").exits(0);
     assert!(said.stderr.contains("the plan is in plan.json"), "{said:?}");
     assert_eq!(cli.read("plan.json"), cli.run("plan --format json").exits(0).stdout, "one format");
     let outcome = cli.run("migrate --plan plan.json --yes --format json").exits(0).json();
