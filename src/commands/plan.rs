@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// Say aloud that nothing is written (a plan never writes)
     #[arg(long)]
     dry_run: bool,
-    /// As a report, as JSON, or as the SQL that will be sent
+    /// As what it is written
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// Show the SQL of every step in the report

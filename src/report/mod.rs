@@ -26,6 +26,8 @@ pub enum Format {
     Json,
     /// For psql: the statements as they are sent.
     Sql,
+    /// For a pull request; no longer than a comment may be.
+    Markdown,
     /// For a browser: one page with everything.
     Html,
 }

@@ -1,6 +1,8 @@
 //! A rendered plan in its formats, one file each.
 
+mod bill;
 mod html;
+mod markdown;
 mod sql;
 mod text;
 mod words;
@@ -50,6 +52,7 @@ pub fn write(plan: &Document, format: Format, page: Page, out: &mut impl Write) 
         Format::Text => text::write(&plan.script, page, out),
         Format::Json => json(plan, out),
         Format::Sql => sql::write(&plan.script, out),
+        Format::Markdown => markdown::write(&plan.script, out),
         Format::Html => html::write(&plan.script, out),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The template escapes what it is given; style and script are the only texts that go in as they are.
 
-mod bill;
 mod graph;
+mod highlight;
 mod timeline;
 
 use std::collections::BTreeMap;
@@ -12,12 +12,13 @@ use std::io::{self, Write};
 use askama::Template;
 
 use super::super::human;
+use super::bill::{self, Bill};
 use super::words::{self, LockUse};
 use crate::catalog::{LockHolder, QualifiedName};
 use crate::plan::{Held, LockLevel, Phase, Strategy};
 use crate::sql::{MigrationScript, Script, ScriptStep, TableOverview, TableScope, Work};
-use bill::Bill;
 use graph::Graph;
+use highlight::{Kind, Piece};
 use timeline::Timeline;
 
 pub(super) fn write(script: &Script, out: &mut impl Write) -> io::Result<()> {
@@ -109,6 +110,12 @@ struct StepView {
     repair: Option<String>,
     blocked_by: Vec<String>,
     sql: String,
+}
+
+impl StepView {
+    fn pieces(&self) -> Vec<Piece<'_>> {
+        highlight::pieces(&self.sql)
+    }
 }
 
 impl<'a> View<'a> {

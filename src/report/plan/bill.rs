@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::super::super::human;
+use super::super::human;
 use crate::plan::{Cost, Phase};
 use crate::sql::Script;
 
