@@ -185,5 +185,5 @@ fn counted(row: &crate::pg::Row) -> Option<Batch> {
 
 fn without_owner(step: &ScriptStep, left: u64) -> Failure {
     Failure::new(Code::RowsUnowned, format!("{}: {left} rows have no owner by their source", step.id))
-        .hint("give them a parent, or set unowned = \"system\" and run `tenantctl migrate --replan`")
+        .hint("give them an owner, or set unowned = \"system\" and run `tenantctl migrate --replan`")
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::bookkeeping::{self, Presence};
+use super::expressions;
 use crate::catalog::{Catalog, QualifiedName};
 use crate::config::Config;
 use crate::error::Failure;
-use crate::pg::{Session, get};
-use crate::plan::{Facts, Owners};
+use crate::pg::{Row, Session, get};
+use crate::plan::{Facts, MappingFacts, Owners};
 use crate::sql::{self, Query};
 
 /// How many tables are counted by one statement. It saves a round trip for each of them; but a statement holds a lock on
@@ -28,7 +29,11 @@ pub async fn gather(session: &Session, config: &Config, catalog: &Catalog, owner
     if let Some(query) = sql::facts::highest_tenant(config, catalog) {
         facts.highest_tenant = get(&session.one(&query, &[]).await?, 0)?;
     }
+    if let Some(query) = sql::facts::mapping(config, catalog, owners) {
+        facts.mapping = Some(mapping(&session.one(&query, &[]).await?)?);
+    }
     facts.unowned = unowned(session, config, catalog, owners).await?;
+    expressions::gather(session, config, catalog, owners, &mut facts).await?;
     if let Presence { runs: true, .. } = bookkeeping::presence(session).await? {
         // Versions of a run that was given up are not used again either.
         let scripts = bookkeeping::scripts(session).await?;
@@ -38,7 +43,8 @@ pub async fn gather(session: &Session, config: &Config, catalog: &Catalog, owner
     Ok(facts)
 }
 
-/// Rows without an owner, for the tables that have some.
+/// Rows without an owner, for the tables that have some. Those whose owner an expression names are counted apart, since
+/// it may fail.
 async fn unowned(
     session: &Session,
     config: &Config,
@@ -48,7 +54,8 @@ async fn unowned(
     let counted: Vec<(&QualifiedName, Query)> = owners
         .tables
         .iter()
-        .filter_map(|table| Some((&table.name, sql::facts::unowned(catalog, table, config)?)))
+        .filter(|table| !sql::lookup::is_expression(table))
+        .filter_map(|table| Some((&table.name, sql::facts::unowned(catalog, table, owners, config)?)))
         .collect();
     let mut unowned = BTreeMap::new();
     for some in counted.chunks(COUNTED_AT_ONCE) {
@@ -61,4 +68,15 @@ async fn unowned(
         }
     }
     Ok(unowned)
+}
+
+fn mapping(row: &Row) -> Result<MappingFacts, Failure> {
+    let count = |column| get::<i64>(row, column).map(i64::unsigned_abs);
+    Ok(MappingFacts {
+        unmapped: count(0)?,
+        without_name: count(1)?,
+        without_slug: count(2)?,
+        same_slug: count(3)?,
+        system_slug: count(4)?,
+    })
 }

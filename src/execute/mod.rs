@@ -3,6 +3,7 @@
 mod backfill;
 pub mod bookkeeping;
 pub mod checks;
+mod expressions;
 pub mod facts;
 mod interrupt;
 mod pace;

@@ -13,7 +13,7 @@ pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
     }
     let name = &table.owned.name;
     let written = table.strategy == Strategy::Ranges;
-    let derived = matches!(table.owned.owner, Owner::Parent(_));
+    let derived = table.owned.owner != Owner::System;
     let mut ops = Vec::new();
     if written {
         ops.push(Op::Backfill(name.clone()));

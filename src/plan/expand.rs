@@ -30,7 +30,7 @@ pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
         Owner::Parent(link) if !link.ends_at_tenants => {
             Some(Op::PassOwnerDown { parent: link.parent.clone(), child: name.clone() })
         }
-        Owner::Parent(_) | Owner::System => None,
+        Owner::Parent(_) | Owner::Lookup(_) | Owner::System => None,
     };
     std::iter::once(column).chain(pass_down).collect()
 }

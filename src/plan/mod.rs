@@ -7,6 +7,8 @@ mod backfill;
 mod cost;
 mod enforce;
 mod expand;
+mod lookup;
+mod mapping;
 mod notice;
 mod op;
 mod owners;
@@ -25,6 +27,8 @@ use crate::error::Failure;
 pub use cost::Cost;
 pub use enforce::{NOT_NULL_NOT_VALID, serves_tenant};
 pub use expand::{FILL_ON_INSERT, FILL_ON_UPDATE, pass_trigger};
+pub use lookup::{Lookup, Value};
+pub use mapping::{Mapping, MappingFacts, TENANT_TRIGGER};
 pub use notice::{Blocker, Notice};
 pub use op::{Held, LockLevel, Op, TxnMode};
 pub use owners::{Link, OwnedTable, Owner, Owners, resolve, unsupported};
@@ -96,6 +100,12 @@ pub struct Facts {
     pub highest_tenant: Option<i64>,
     /// Rows that their source gives no owner, by table.
     pub unowned: BTreeMap<QualifiedName, u64>,
+    /// Why the server refuses a table's expression, by table.
+    pub refused: BTreeMap<QualifiedName, String>,
+    /// Functions in a table's expression that may answer otherwise each time, by table.
+    pub volatile: BTreeMap<QualifiedName, Vec<String>>,
+    /// The rows of the mapped table; nothing where there is none.
+    pub mapping: Option<MappingFacts>,
     /// The last version of the conversion's history; 0 before the first.
     pub last_version: i32,
 }
@@ -150,6 +160,8 @@ pub struct Plan {
     pub tenants: Tenants,
     /// The System Tenant.
     pub system: SystemTenant,
+    /// The table whose rows become tenants.
+    pub mapping: Option<Mapping>,
     /// The owner column's name.
     pub owner_column: Ident,
     /// Every tenant-scoped table by name.
@@ -176,12 +188,13 @@ impl Plan {
     /// # Errors
     /// `config-invalid` where the tenants table or the System Tenant cannot be as configured.
     pub fn build(config: &Config, catalog: &Catalog, owners: &Owners, facts: &Facts) -> Result<Plan, Failure> {
-        let tenants = prepare::tenants(config, catalog)?;
+        let tenants = prepare::tenants(config, catalog, owners.mapping.as_ref())?;
         let system = prepare::system_tenant(config, catalog, &tenants, facts)?;
         let mut plan = Plan {
             major: catalog.server.major(),
             tenants,
             system,
+            mapping: owners.mapping.clone(),
             owner_column: config.tenant_column.clone(),
             tables: BTreeMap::new(),
             shared: owners.shared.clone(),
@@ -199,9 +212,10 @@ impl Plan {
         }
         plan.notices = notice::notices(config, catalog, owners, &plan, facts);
         plan.blockers = notice::blockers(config, catalog, owners, &plan, facts);
+        plan.blockers.extend(mapping::blockers(&plan, facts));
 
         let mut writer = Writer { next: facts.last_version + 1, migrations: Vec::new() };
-        writer.add(Phase::Prepare, None, prepare::ops(&plan));
+        writer.add(Phase::Prepare, None, prepare::ops(&plan, facts));
         type PhaseOps<'a> = &'a dyn Fn(&Plan, &TablePlan, &Table) -> Vec<Op>;
         let relations = enforce::RelationNames::of(catalog);
         let enforce = |plan: &Plan, table: &TablePlan, now: &Table| enforce::ops(plan, table, now, &relations);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Owner, Owners, Plan, Strategy, TablePlan};
+use super::{Facts, Lookup, Owner, Owners, Plan, Strategy, TablePlan, Value};
 use crate::catalog::{Catalog, Firing, Ident, QualifiedName, RowSecurity, Table};
 use crate::config::{Config, Unowned};
 
@@ -57,19 +57,35 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
         if let Some(now) = catalog.tables.get(&table.owned.name) {
             let about = |text: String| Notice { table: Some(table.owned.name.clone()), text };
             notices.extend(adopted_rows(table, facts).into_iter().map(&about));
-            notices.extend(table_notices(config, catalog, table, now).into_iter().map(&about));
+            notices.extend(volatile(table, facts).into_iter().map(&about));
+            notices.extend(table_notices(config, catalog, plan, table, now).into_iter().map(&about));
         }
     }
     notices
 }
 
-/// Rows without a parent that the System Tenant takes.
+/// Rows without an owner that the System Tenant takes.
 fn adopted_rows(table: &TablePlan, facts: &Facts) -> Option<String> {
     let rows = facts.unowned.get(&table.owned.name).filter(|_| table.owned.unowned == Unowned::System)?;
     Some(format!("rows that have no owner by their source and become the System Tenant's: {rows}"))
 }
 
-fn table_notices(config: &Config, catalog: &Catalog, table: &TablePlan, now: &Table) -> Vec<String> {
+/// An expression that may give another owner each time it is asked.
+fn volatile(table: &TablePlan, facts: &Facts) -> Option<String> {
+    let names = facts.volatile.get(&table.owned.name)?.join(", ");
+    Some(format!("its expression calls {names}, which may answer otherwise each time; so may the rows' owners"))
+}
+
+/// What becomes of rows that name no tenant once the database demands an owner.
+fn missing_tenants(lookup: &Lookup) -> String {
+    let what = match &lookup.value {
+        Value::Column(column) => format!("a row whose {column} names no tenant"),
+        Value::Expression(_) => "a row whose expression names no tenant".to_owned(),
+    };
+    format!("from enforce on, {what} is refused; unowned = \"system\" would take it")
+}
+
+fn table_notices(config: &Config, catalog: &Catalog, plan: &Plan, table: &TablePlan, now: &Table) -> Vec<String> {
     let mut texts = Vec::new();
     let name = &table.owned.name;
     if now.column(&config.tenant_column).is_some_and(|column| column.not_null) {
@@ -96,6 +112,13 @@ fn table_notices(config: &Config, catalog: &Catalog, table: &TablePlan, now: &Ta
             "({}) may be NULL: from enforce on, a row without a parent is refused; unowned = \"system\" would take it",
             list(&link.columns.iter().collect::<Vec<_>>())
         ));
+    }
+    if let Owner::Lookup(lookup) = &table.owned.owner
+        && lookup.may_miss
+        && table.owned.unowned == Unowned::Stop
+        && plan.own_tenants().is_none_or(|own| own.owned.name != *name)
+    {
+        texts.push(missing_tenants(lookup));
     }
     let global: Vec<&Ident> = now
         .keys
@@ -137,11 +160,18 @@ pub(super) fn blockers(
         let mut block = |text: String, remedy: String| {
             blockers.push(Blocker { table: Some(owned.name.clone()), text, remedy });
         };
+        if let Some(why) = facts.refused.get(&owned.name) {
+            block(
+                format!("{}: its expression cannot be used: {why}", config.at(owned.line)),
+                "mend the expression; its search path is pg_catalog, so other tables and functions need their schema"
+                    .to_owned(),
+            );
+        }
         let unowned = facts.unowned.get(&owned.name).copied().unwrap_or(0);
         if unowned > 0 && owned.unowned == Unowned::Stop {
             block(
                 format!("{unowned} rows have no owner by their source"),
-                "give them a parent, or set unowned = \"system\" to give them to the System Tenant".to_owned(),
+                "give them an owner, or set unowned = \"system\" to give them to the System Tenant".to_owned(),
             );
         }
         if let Some(column) = &owned.column

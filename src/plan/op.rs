@@ -14,6 +14,10 @@ pub enum Op {
     CreateTenantsTable,
     /// Inserts the System Tenant and moves the id's sequence past it.
     CreateSystemTenant,
+    /// Makes every new row of the mapped table get its tenant.
+    CreateTenantTrigger(QualifiedName),
+    /// Makes a tenant for every row of the mapped table, in batches.
+    CreateTenants(QualifiedName),
     /// Adds the owner column and the filler for writers that do not know it, in one transaction.
     AddOwnerColumn(QualifiedName),
     /// Makes a row whose owner changes pass the new one down to its children in a table.
@@ -80,7 +84,9 @@ impl Op {
     pub fn table(&self) -> Option<&QualifiedName> {
         match self {
             Op::CreateTenantsTable | Op::CreateSystemTenant => None,
-            Op::AddOwnerColumn(table)
+            Op::CreateTenantTrigger(table)
+            | Op::CreateTenants(table)
+            | Op::AddOwnerColumn(table)
             | Op::Backfill(table)
             | Op::Reconcile(table)
             | Op::Vacuum(table)
@@ -100,6 +106,8 @@ impl Op {
         match self {
             Op::CreateTenantsTable => "create-tenants-table",
             Op::CreateSystemTenant => "create-system-tenant",
+            Op::CreateTenantTrigger(_) => "create-tenant-trigger",
+            Op::CreateTenants(_) => "create-tenants",
             Op::AddOwnerColumn(_) => "add-owner-column",
             Op::PassOwnerDown { .. } => "pass-owner-down",
             Op::Backfill(_) => "backfill",
@@ -120,11 +128,13 @@ impl Op {
     pub fn lock(&self) -> LockLevel {
         match self {
             // A new table: nobody can wait for it yet. ROW EXCLUSIVE is what any INSERT takes.
-            Op::CreateTenantsTable => LockLevel::None,
+            Op::CreateTenantsTable | Op::CreateTenants(_) => LockLevel::None,
             Op::CreateSystemTenant | Op::Backfill(_) | Op::Reconcile(_) => LockLevel::RowExclusive,
             Op::AddOwnerColumn(_) | Op::AddNotNull { .. } | Op::SetNotNull { .. } => LockLevel::AccessExclusive,
             // On both tables of a foreign key, the child's first: the order in which an INSERT locks them too.
-            Op::AddForeignKey { .. } | Op::PassOwnerDown { .. } => LockLevel::ShareRowExclusive,
+            Op::AddForeignKey { .. } | Op::PassOwnerDown { .. } | Op::CreateTenantTrigger(_) => {
+                LockLevel::ShareRowExclusive
+            }
             Op::Vacuum(_)
             | Op::Analyze(_)
             | Op::BuildIndex { .. }
@@ -137,9 +147,10 @@ impl Op {
     pub fn mode(&self) -> TxnMode {
         match self {
             Op::BuildIndex { .. } | Op::Vacuum(_) => TxnMode::Autocommit,
-            Op::Backfill(_) | Op::Reconcile(_) => TxnMode::Batches,
+            Op::CreateTenants(_) | Op::Backfill(_) | Op::Reconcile(_) => TxnMode::Batches,
             Op::CreateTenantsTable
             | Op::CreateSystemTenant
+            | Op::CreateTenantTrigger(_)
             | Op::AddOwnerColumn(_)
             | Op::PassOwnerDown { .. }
             | Op::Analyze(_)
@@ -156,12 +167,13 @@ impl Op {
         match self {
             Op::CreateTenantsTable
             | Op::CreateSystemTenant
+            | Op::CreateTenantTrigger(_)
             | Op::AddOwnerColumn(_)
             | Op::PassOwnerDown { .. }
             | Op::AddNotNull { .. }
             | Op::SetNotNull { .. }
             | Op::AddForeignKey { .. } => Held::CatalogOnly,
-            Op::Backfill(_) | Op::Reconcile(_) => Held::Batch,
+            Op::CreateTenants(_) | Op::Backfill(_) | Op::Reconcile(_) => Held::Batch,
             Op::Vacuum(_)
             | Op::Analyze(_)
             | Op::BuildIndex { .. }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Lookup, Mapping};
 use crate::catalog::{Catalog, Column, ForeignKey, Ident, QualifiedName, Table, TableKind};
 use crate::config::{Config, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned, table_key};
 use crate::error::{Code, Failure};
@@ -33,6 +34,8 @@ pub enum Owner {
     System,
     /// The row that a foreign key leads to.
     Parent(Link),
+    /// A tenant that the row itself names.
+    Lookup(Lookup),
 }
 
 /// One foreign key on the way to the owner.
@@ -55,6 +58,8 @@ pub struct Link {
 pub struct Owners {
     /// Tenant-scoped tables, parents before children.
     pub tables: Vec<OwnedTable>,
+    /// The table whose rows become tenants.
+    pub mapping: Option<Mapping>,
     /// Reference data.
     pub shared: Vec<QualifiedName>,
     /// Not looked at.
@@ -75,6 +80,7 @@ impl Owners {
         table.column.is_none()
             && match &table.owner {
                 Owner::System => true,
+                Owner::Lookup(_) => false,
                 Owner::Parent(link) => {
                     (!link.nullable || table.unowned == Unowned::System)
                         && self.get(&link.parent).is_some_and(|parent| self.is_constant(parent))
@@ -93,7 +99,8 @@ pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
     for name in catalog.tables.keys() {
         by_name.entry(&name.name).or_default().push(name);
     }
-    let mut resolver = Resolver { config, catalog, by_name, problems: Vec::new() };
+    let mut resolver = Resolver { config, catalog, by_name, mapping: None, problems: Vec::new() };
+    resolver.mapping = config.tenants.map.as_ref().and_then(|wanted| resolver.find_mapping(wanted));
     let rules = resolver.classify();
     let owned = resolver.owned_tables(&rules);
     let tables = resolver.in_order(owned);
@@ -107,27 +114,30 @@ pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
     Ok(Owners {
         places: tables.iter().enumerate().map(|(place, table)| (table.name.clone(), place)).collect(),
         tables,
+        mapping: resolver.mapping,
         shared: of(|scope| matches!(scope, Scope::Shared)),
         ignored: of(|scope| matches!(scope, Scope::Ignored)),
     })
 }
 
 #[derive(Clone, Copy)]
-struct Rule<'a> {
+pub(super) struct Rule<'a> {
     scope: &'a Scope,
     line: usize,
 }
 
-struct Resolver<'a> {
-    config: &'a Config,
-    catalog: &'a Catalog,
+/// Holds the rules against the catalog and collects what does not fit.
+pub(super) struct Resolver<'a> {
+    pub(super) config: &'a Config,
+    pub(super) catalog: &'a Catalog,
     /// The tables of each name, whatever their schema.
     by_name: BTreeMap<&'a Ident, Vec<&'a QualifiedName>>,
-    problems: Vec<String>,
+    pub(super) mapping: Option<Mapping>,
+    pub(super) problems: Vec<String>,
 }
 
 impl<'a> Resolver<'a> {
-    fn problem(&mut self, line: usize, what: impl std::fmt::Display) {
+    pub(super) fn problem(&mut self, line: usize, what: impl std::fmt::Display) {
         self.problems.push(format!("{}: {what}", self.config.at(line)));
     }
 
@@ -165,14 +175,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// The one table that a key means.
-    fn find(&mut self, key: &TableKey, what: &str) -> Option<QualifiedName> {
+    pub(super) fn find(&mut self, key: &TableKey, what: &str) -> Option<QualifiedName> {
         let found: Vec<&QualifiedName> =
             self.by_name.get(&key.name).into_iter().flatten().copied().filter(|name| key.names(name)).collect();
         match found.as_slice() {
             [one] => Some((*one).clone()),
             [] => {
                 let schemas = self.config.schemas.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
-                let near = self.nearest(key.name.as_str());
+                let near = nearest(key.name.as_str(), self.catalog.tables.keys().map(|name| name.name.as_str()));
                 let near = near.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
                 self.problem(key.line, format!("{what}: there is no table {key} in {schemas}{near}"));
                 None
@@ -183,12 +193,6 @@ impl<'a> Resolver<'a> {
                 None
             }
         }
-    }
-
-    fn nearest(&self, wrong: &str) -> Option<&'a str> {
-        let names = self.catalog.tables.keys().map(|name| name.name.as_str());
-        let (distance, name) = names.map(|name| (edit_distance(wrong, name), name)).min()?;
-        (distance <= 1 + wrong.chars().count() / 4).then_some(name)
     }
 
     fn owned_tables(&mut self, rules: &BTreeMap<QualifiedName, Rule<'a>>) -> Vec<OwnedTable> {
@@ -227,20 +231,21 @@ impl<'a> Resolver<'a> {
                 let parent = self.parent(key, name)?;
                 let ends_at_tenants = parent == self.config.tenants.table;
                 let owned = rules.get(&parent).is_some_and(|rule| matches!(rule.scope, Scope::Tenant(_)));
-                if !ends_at_tenants && !owned {
+                let mapped = self.mapping.as_ref().is_some_and(|mapping| mapping.table == parent);
+                if !ends_at_tenants && !owned && !mapped {
                     let scope = rules.get(&parent).map_or("not classified", |rule| rule.scope.as_str());
                     let what = format!("{name}: its parent {parent} is {scope}, so the chain ends without an owner; ");
                     self.problem(line, what + "choose a tenant-scoped parent, or source = \"system\"");
                     return None;
                 }
                 let key = self.foreign_key(name, table, &parent, via, line)?;
+                if mapped && !owned {
+                    return self.by_mapped_key(name, table, key, line);
+                }
                 Some(Owner::Parent(link(table, key, ends_at_tenants)))
             }
-            Source::Column { .. } | Source::Sql { .. } => {
-                let what = format!("{name}: sources \"column\" and \"sql\" are not converted by this version; ");
-                self.problem(line, what + "use \"parent\" through a foreign key, or \"system\"");
-                None
-            }
+            Source::Column { column, matches } => self.by_column(name, table, column, matches.as_ref(), line),
+            Source::Sql { expression, matches } => self.by_expression(name, table, expression, matches.as_ref(), line),
         }
     }
 
@@ -289,7 +294,7 @@ impl<'a> Resolver<'a> {
         let mut ordered = Vec::new();
         while !waiting.is_empty() {
             let ready = |table: &OwnedTable| match &table.owner {
-                Owner::System => true,
+                Owner::System | Owner::Lookup(_) => true,
                 Owner::Parent(link) => done.contains(&link.parent) || !names.contains(&link.parent),
             };
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(ready);
@@ -318,7 +323,7 @@ impl<'a> Resolver<'a> {
             trail.push(table);
             at = match &table.owner {
                 Owner::Parent(link) => by_name.get(&link.parent).copied(),
-                Owner::System => None,
+                Owner::System | Owner::Lookup(_) => None,
             };
         }
     }
@@ -353,6 +358,12 @@ fn list(names: &[Ident]) -> String {
 
 fn quoted_list(names: &[Ident]) -> String {
     names.iter().map(|name| format!("{:?}", name.as_str())).collect::<Vec<_>>().join(", ")
+}
+
+/// The name that was probably meant.
+pub(super) fn nearest<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let (distance, name) = names.map(|name| (edit_distance(wrong, name), name)).min()?;
+    (distance <= 1 + wrong.chars().count() / 4).then_some(name)
 }
 
 fn edit_distance(left: &str, right: &str) -> usize {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Facts, Op, Plan};
+use super::{Facts, Mapping, Op, Plan, mapping};
 use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::config::{Config, IdStyle, SystemId, TenantColumns, TenantsMode};
 use crate::error::{Code, Failure};
@@ -50,14 +50,14 @@ pub struct SystemTenant {
 }
 
 /// The steps of the phase.
-pub(super) fn ops(plan: &Plan) -> Vec<Op> {
+pub(super) fn ops(plan: &Plan, facts: &Facts) -> Vec<Op> {
     let table = (!plan.tenants.exists).then_some(Op::CreateTenantsTable);
     let system = (!plan.system.exists).then_some(Op::CreateSystemTenant);
-    table.into_iter().chain(system).collect()
+    table.into_iter().chain(system).chain(mapping::ops(plan, facts)).collect()
 }
 
 /// The tenants table as configured and found.
-pub(super) fn tenants(config: &Config, catalog: &Catalog) -> Result<Tenants, Failure> {
+pub(super) fn tenants(config: &Config, catalog: &Catalog, mapping: Option<&Mapping>) -> Result<Tenants, Failure> {
     let wanted = &config.tenants;
     let invalid = |what: String, fix: &str| {
         let message = format!("{}: tenants.table: {what}", config.at(wanted.line));
@@ -79,6 +79,7 @@ pub(super) fn tenants(config: &Config, catalog: &Catalog) -> Result<Tenants, Fai
         (Some(table), mode) => {
             let missing: Vec<&str> = [&wanted.columns.id, &wanted.columns.name, &wanted.columns.slug]
                 .into_iter()
+                .chain(mapping.map(|mapping| &mapping.column))
                 .filter(|name| table.column(name).is_none())
                 .map(Ident::as_str)
                 .collect();

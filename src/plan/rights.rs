@@ -21,6 +21,13 @@ pub fn missing_rights(catalog: &Catalog, owners: &Owners, plan: &Plan, bookkeepi
             missing.push(format!("CREATE on schema {} (for an index on {})", owned.name.schema, owned.name));
         }
     }
+    if let Some(mapping) = &plan.mapping
+        && let Some(mapped) = catalog.tables.get(&mapping.table)
+        && owners.get(&mapping.table).is_none()
+        && !mapped.may_alter
+    {
+        missing.push(format!("ownership of {} (its owner is {})", mapping.table, mapped.owner));
+    }
     if let Some(tenants) = catalog.tables.get(&plan.tenants.table)
         && !tenants.may_alter
     {

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::filler::{Climb, owner_of, owner_or_kept};
-use super::quote::{ident, qualified};
+use super::lookup;
+use super::quote::{ident, literal, qualified};
 use super::{Query, Statement};
+use crate::catalog::{Ident, QualifiedName};
 use crate::config::BackfillLimits;
 use crate::plan::{Owner, Plan, TablePlan};
 
@@ -57,16 +59,21 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
     Backfill {
         settings,
         batch: Statement::new(batch_text(plan, table, wanted)),
-        extent: Query::new(format!(
-            "SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint, \
-             pg_relation_size(c.oid) / current_setting('block_size')::bigint \
-             FROM pg_class AS c WHERE c.oid = {}::regclass",
-            super::quote::literal(&name)
-        )),
+        extent: extent(&table.owned.name),
         left,
         rows: table.rows,
         pace: plan.backfill.clone(),
     }
+}
+
+/// Where a table is and how long.
+pub(super) fn extent(table: &QualifiedName) -> Query {
+    Query::new(format!(
+        "SELECT c.oid::bigint, coalesce(pg_relation_filenode(c.oid), 0)::bigint, \
+         pg_relation_size(c.oid) / current_setting('block_size')::bigint \
+         FROM pg_class AS c WHERE c.oid = {}::regclass",
+        literal(&qualified(table))
+    ))
 }
 
 /// `seen` is what the batch's own snapshot shows. A row that a writer changes meanwhile has a new version elsewhere (or
@@ -78,16 +85,7 @@ fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> String {
         Wanted::Unfilled => owner_of(plan, &table.owned, "r", Climb::OneStep),
         Wanted::Stale => owner_or_kept(plan, &table.owned, "r", Climb::OneStep),
     };
-    let links: Vec<String> = match &table.owned.owner {
-        Owner::System => Vec::new(),
-        Owner::Parent(link) => link.columns.iter().map(ident).collect(),
-    };
-    let source: String = links.iter().enumerate().map(|(i, link)| format!(", r.{link} AS source{i}")).collect();
-    let unchanged: String = links
-        .iter()
-        .enumerate()
-        .map(|(i, link)| format!(" AND t.{link} IS NOT DISTINCT FROM seen.source{i}"))
-        .collect();
+    let (source, unchanged) = sources(&table.owned.owner);
     let looked_at = match wanted {
         Wanted::Unfilled => format!(" AND r.{column} IS NULL"),
         Wanted::Stale => format!(" AND r.{column} IS DISTINCT FROM {owner}"),
@@ -100,4 +98,25 @@ fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> String {
          RETURNING 1\n)\nSELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM done),\n  (SELECT count(*) FROM seen \
          WHERE owner IS NULL)"
     )
+}
+
+/// The columns that decide about the owner: as the batch saw them, and the condition that they still are so.
+fn sources(owner: &Owner) -> (String, String) {
+    let columns: &[Ident] = match owner {
+        Owner::System => &[],
+        Owner::Parent(link) => &link.columns,
+        Owner::Lookup(lookup) => &lookup.columns,
+    };
+    let (now, then) = (|_, column: &Ident| format!("t.{}", ident(column)), |i, _: &Ident| format!("seen.source{i}"));
+    let seen = columns.iter().enumerate().map(|(i, column)| format!(", r.{} AS source{i}", ident(column))).collect();
+    let unchanged = match owner {
+        Owner::Lookup(lookup) => {
+            lookup::changed(lookup, now, then).map_or_else(String::new, |changed| format!(" AND NOT ({changed})"))
+        }
+        Owner::System | Owner::Parent(_) => {
+            let same = |(i, column)| format!(" AND {} IS NOT DISTINCT FROM {}", now(i, column), then(i, column));
+            columns.iter().enumerate().map(same).collect()
+        }
+    };
+    (seen, unchanged)
 }

@@ -2,6 +2,7 @@
 
 use super::Statement;
 use super::filler::{fill, pass_down, system_id};
+use super::mapping;
 use super::quote::{ident, idents, literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::IdStyle;
@@ -14,12 +15,15 @@ pub(super) fn statements(plan: &Plan, op: &Op) -> Vec<Statement> {
     match op {
         Op::CreateTenantsTable => one(create_tenants(plan)),
         Op::CreateSystemTenant => create_system_tenant(plan),
+        Op::CreateTenantTrigger(_) => {
+            plan.mapping.as_ref().map_or_else(Vec::new, |mapping| mapping::trigger(plan, mapping))
+        }
         Op::AddOwnerColumn(name) => match plan.tables.get(name) {
             Some(table) => add_owner_column(plan, table),
             None => Vec::new(),
         },
         Op::PassOwnerDown { parent, child } => pass_down(plan, parent, child),
-        Op::Backfill(_) | Op::Reconcile(_) => Vec::new(),
+        Op::CreateTenants(_) | Op::Backfill(_) | Op::Reconcile(_) => Vec::new(),
         Op::Vacuum(table) => one(format!("VACUUM (ANALYZE) {}", qualified(table))),
         Op::Analyze(table) => one(format!("ANALYZE {}", qualified(table))),
         Op::BuildIndex { table, index } => {
@@ -65,15 +69,17 @@ fn create_tenants(plan: &Plan) -> String {
             ident(&columns.uuid)
         ),
         IdStyle::Uuid => format!("{} uuid PRIMARY KEY DEFAULT gen_random_uuid()", ident(&columns.id)),
-        IdStyle::Text { prefix } => format!(
-            "{} text PRIMARY KEY DEFAULT {} || replace(gen_random_uuid()::text, '-', '')",
-            ident(&columns.id),
-            literal(prefix)
-        ),
+        IdStyle::Text { prefix } => {
+            format!("{} text PRIMARY KEY DEFAULT {}", ident(&columns.id), mapping::random_text(prefix))
+        }
     };
+    let mapped = plan
+        .mapping
+        .as_ref()
+        .map_or_else(String::new, |mapping| format!(",\n  {} {} UNIQUE", ident(&mapping.column), mapping.key_type));
     format!(
         "CREATE TABLE {} (\n  {id},\n  {} text NOT NULL,\n  {} text NOT NULL UNIQUE,\n  {} boolean NOT NULL DEFAULT \
-         true,\n  {} timestamptz NOT NULL DEFAULT now(),\n  {} timestamptz NOT NULL DEFAULT now()\n)",
+         true,\n  {} timestamptz NOT NULL DEFAULT now(),\n  {} timestamptz NOT NULL DEFAULT now(){mapped}\n)",
         qualified(&tenants.table),
         ident(&columns.name),
         ident(&columns.slug),

@@ -1,10 +1,11 @@
 //! What only the data tells, asked before the plan is built.
 
-use super::Query;
+use super::lookup::misses;
 use super::quote::{ident, literal, qualified};
+use super::{Query, mapping};
 use crate::catalog::{Catalog, Ident};
 use crate::config::{Config, TenantsMode};
-use crate::plan::{Link, OwnedTable, Owner};
+use crate::plan::{Link, OwnedTable, Owner, Owners};
 
 /// The id (as text) of the tenant with the System Tenant's slug; nothing to ask where there is no tenants table.
 pub fn system_tenant(config: &Config, catalog: &Catalog) -> Option<Query> {
@@ -39,23 +40,46 @@ pub fn highest_tenant(config: &Config, catalog: &Catalog) -> Option<Query> {
     }))
 }
 
-/// Rows that the source gives no owner: no parent is named, or it is not there.
+/// The rows of the mapped table that have no tenant yet, and what stands in the way of one.
+pub fn mapping(config: &Config, catalog: &Catalog, owners: &Owners) -> Option<Query> {
+    let mapping = owners.mapping.as_ref()?;
+    Some(mapping::facts(config, mapping, has_tenants(config, catalog, owners)))
+}
+
+/// Whether there is a table of tenants that rows can be compared with.
+fn has_tenants(config: &Config, catalog: &Catalog, owners: &Owners) -> bool {
+    catalog.tables.get(&config.tenants.table).is_some_and(|tenants| {
+        let mapped = owners.mapping.as_ref().is_none_or(|mapping| tenants.column(&mapping.column).is_some());
+        mapped && tenants.column(&config.tenants.columns.slug).is_some()
+    })
+}
+
+/// Rows that the source gives no owner: they name no parent or tenant, or one that is not there.
 ///
 /// Only the table's own link is looked at; a parent that has no owner itself is counted with the parent. Where the key's
 /// columns are NOT NULL and the foreign key is proven there is nothing to count.
-pub fn unowned(catalog: &Catalog, table: &OwnedTable, config: &Config) -> Option<Query> {
-    let Owner::Parent(link) = &table.owner else { return None };
+pub fn unowned(catalog: &Catalog, table: &OwnedTable, owners: &Owners, config: &Config) -> Option<Query> {
+    let without = match &table.owner {
+        Owner::System => return None,
+        Owner::Parent(link) => orphan(catalog, table, link)?,
+        Owner::Lookup(lookup) if !lookup.may_miss => return None,
+        Owner::Lookup(lookup) => misses(lookup, owners, config, table, has_tenants(config, catalog, owners)),
+    };
+    let missing =
+        if table.column.is_some() { format!(" AND c.{} IS NULL", ident(&config.tenant_column)) } else { String::new() };
+    Some(Query::new(format!("SELECT count(*) FROM {} AS c WHERE {without}{missing}", qualified(&table.name))))
+}
+
+fn orphan(catalog: &Catalog, table: &OwnedTable, link: &Link) -> Option<String> {
     let now = catalog.tables.get(&table.name)?;
     let proven = now
         .foreign_keys_to(&link.parent)
         .any(|key| key.columns == link.columns && key.validated && key.enforced && key.triggers_enabled);
-    if proven && !link.nullable {
-        return None;
+    match (proven, link.nullable) {
+        (true, false) => None,
+        (true, true) => Some(null_link(link)),
+        (false, _) => Some(format!("({} OR {})", null_link(link), dangling(link))),
     }
-    let missing =
-        if table.column.is_some() { format!(" AND c.{} IS NULL", ident(&config.tenant_column)) } else { String::new() };
-    let orphan = if proven { null_link(link) } else { format!("({} OR {})", null_link(link), dangling(link)) };
-    Some(Query::new(format!("SELECT count(*) FROM {} AS c WHERE {orphan}{missing}", qualified(&table.name))))
 }
 
 /// The answers of queries of one number each, as an array in their order.

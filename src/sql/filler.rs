@@ -10,15 +10,22 @@
 //! ends, by an added child and a change of the parent, say. PostgreSQL ends one of those two as a deadlock.
 
 use super::Statement;
+use super::lookup::{self, Directory};
+use super::mapping::new_id;
 use super::quote::{dollar, ident, literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::{IdStyle, Unowned};
-use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Link, OwnedTable, Owner, Plan, TablePlan, pass_trigger};
+use crate::plan::{
+    FILL_ON_INSERT, FILL_ON_UPDATE, Link, Lookup, OwnedTable, Owner, Plan, TablePlan, Value, pass_trigger,
+};
 
 /// How often a new owner is passed down with little patience before it is passed down with the session's own.
 const ATTEMPTS: u32 = 20;
 /// The batches of a backfill set this: their owners are right already, and children have batches of their own.
 const NOT_THE_BACKFILL: &str = "current_setting('tenantctl.backfill', true) IS DISTINCT FROM 'on'";
+
+/// The row that a trigger is about.
+const NEW: &str = "NEW";
 
 /// Whether an expression may find a parent without an owner and then asks the parent's own source.
 #[derive(Clone, Copy)]
@@ -52,6 +59,7 @@ pub(super) fn owner_or_kept(plan: &Plan, table: &OwnedTable, alias: &str, climb:
     let only_found = OwnedTable { unowned: Unowned::Stop, ..table.clone() };
     let found = owner_of(plan, &only_found, alias, climb);
     let kept = format!("{alias}.{}", ident(&plan.owner_column));
+    let kept = if alias == NEW && is_own_tenant(plan, table) { own_tenant(plan, &kept) } else { kept };
     let last = match table.unowned {
         Unowned::Stop => String::new(),
         Unowned::System => format!(", {}", system_id(plan)),
@@ -60,22 +68,30 @@ pub(super) fn owner_or_kept(plan: &Plan, table: &OwnedTable, alias: &str, climb:
 }
 
 fn expression(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb, depth: usize) -> String {
-    let link = match &table.owner {
+    let found = match &table.owner {
         Owner::System => return system_id(plan),
-        Owner::Parent(link) => link,
-    };
-    let found = if is_owner_itself(plan, link) {
-        format!("{alias}.{}", ident(&link.columns[0]))
-    } else {
-        let parent = format!("p{depth}");
-        let owner = parent_owner(plan, link, &parent, climb, depth);
-        let matches = join(link, &parent, alias);
-        format!("(SELECT {owner} FROM {} AS {parent} WHERE {matches})", qualified(&link.parent))
+        Owner::Lookup(lookup) => Directory::planned(plan).tenant(lookup, &table.name, alias),
+        Owner::Parent(link) if is_owner_itself(plan, link) => format!("{alias}.{}", ident(&link.columns[0])),
+        Owner::Parent(link) => {
+            let parent = format!("p{depth}");
+            let owner = parent_owner(plan, link, &parent, climb, depth);
+            let matches = join(link, &parent, alias);
+            format!("(SELECT {owner} FROM {} AS {parent} WHERE {matches})", qualified(&link.parent))
+        }
     };
     match table.unowned {
         Unowned::Stop => found,
         Unowned::System => format!("coalesce({found}, {})", system_id(plan)),
     }
+}
+
+/// A new row of the mapped table belongs to the tenant that is made right after it; a row that is there keeps its own.
+fn own_tenant(plan: &Plan, kept: &str) -> String {
+    format!("CASE WHEN TG_OP = 'INSERT' THEN {} ELSE {kept} END", new_id(plan))
+}
+
+fn is_own_tenant(plan: &Plan, table: &OwnedTable) -> bool {
+    plan.own_tenants().is_some_and(|own| own.owned.name == table.name)
 }
 
 /// The owner that a row of the parent table has.
@@ -109,7 +125,7 @@ fn join(link: &Link, parent: &str, child: &str) -> String {
 }
 
 /// The dot keeps schema and table apart: `a_b.c` and `a.b_c` need two functions, or one's rows get the other's owner.
-fn function(kind: &str, table: &QualifiedName) -> String {
+pub(super) fn function(kind: &str, table: &QualifiedName) -> String {
     let name = Ident::derived(&[kind, &table.to_string()]);
     format!("tenantctl.{}", ident(&name))
 }
@@ -119,16 +135,14 @@ pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
     let name = qualified(&table.owned.name);
     let function = function("fill", &table.owned.name);
     let column = ident(&plan.owner_column);
-    // Where the parent decides, a writer that names another owner is corrected; the backfill's owner is the parent's.
+    // Where the source decides, a writer that names another owner is corrected; the backfill's owner is the source's.
+    let derived = |moved: String| {
+        (String::new(), format!("{moved}\n    OR NEW.{column} IS DISTINCT FROM OLD.{column} AND {NOT_THE_BACKFILL}"))
+    };
     let (on_insert, otherwise) = match &table.owned.owner {
         Owner::System => (format!(" WHEN (NEW.{column} IS NULL)"), String::new()),
-        Owner::Parent(link) => (
-            String::new(),
-            format!(
-                "{}\n    OR NEW.{column} IS DISTINCT FROM OLD.{column} AND {NOT_THE_BACKFILL}",
-                link.columns.iter().map(|column| format!(" OR {}", changed(column))).collect::<String>()
-            ),
-        ),
+        Owner::Parent(link) => derived(link.columns.iter().map(|column| format!(" OR {}", changed(column))).collect()),
+        Owner::Lookup(lookup) => derived(changed_value(lookup)),
     };
     let trigger = |name: &str| ident(&Ident::derived(&[name]));
     vec![
@@ -171,7 +185,7 @@ fn create_function(function: &str, body: &str) -> String {
 /// one, each would wait for the other.
 fn fill_body(plan: &Plan, table: &TablePlan) -> String {
     let column = ident(&plan.owner_column);
-    let owner = owner_or_kept(plan, &table.owned, "NEW", Climb::ToTheSource);
+    let owner = owner_or_kept(plan, &table.owned, NEW, Climb::ToTheSource);
     let lock = match &table.owned.owner {
         Owner::Parent(link) if !link.ends_at_tenants => {
             let moved = link.columns.iter().map(changed).collect::<Vec<_>>().join(" OR ");
@@ -181,9 +195,39 @@ fn fill_body(plan: &Plan, table: &TablePlan) -> String {
                  SHARE;\n  END IF;\n"
             )
         }
-        Owner::Parent(_) | Owner::System => String::new(),
+        Owner::Parent(_) | Owner::Lookup(_) | Owner::System => String::new(),
     };
-    format!("\nBEGIN\n{lock}  NEW.{column} := {owner};\n  RETURN NEW;\nEND\n")
+    let fill = format!("  NEW.{column} := {owner};\n");
+    if !asks_expression(plan, &table.owned) {
+        return format!("\nBEGIN\n{lock}{fill}  RETURN NEW;\nEND\n");
+    }
+    let last = match table.owned.unowned {
+        Unowned::Stop => String::new(),
+        Unowned::System => format!("    NEW.{column} := coalesce(NEW.{column}, {});\n", system_id(plan)),
+    };
+    format!(
+        "\n#variable_conflict use_column\nBEGIN\n{lock}  BEGIN\n  {fill}  EXCEPTION WHEN data_exception OR \
+         cardinality_violation THEN\n    NULL;\n{last}  END;\n  RETURN NEW;\nEND\n"
+    )
+}
+
+/// Whether the filler asks an expression of the operator's, here or on its way up. One that fails on a row must not fail
+/// the application's statement: the row names no tenant then.
+fn asks_expression(plan: &Plan, table: &OwnedTable) -> bool {
+    match &table.owner {
+        Owner::System => false,
+        Owner::Lookup(lookup) => matches!(lookup.value, Value::Expression(_)),
+        Owner::Parent(link) => {
+            let above = plan.tables.get(&link.parent).filter(|above| !is_complete(above));
+            above.is_some_and(|above| asks_expression(plan, &above.owned))
+        }
+    }
+}
+
+fn changed_value(lookup: &Lookup) -> String {
+    let (new, old) =
+        (|_, column: &Ident| format!("NEW.{}", ident(column)), |_, column: &Ident| format!("OLD.{}", ident(column)));
+    lookup::changed(lookup, new, old).map_or_else(String::new, |changed| format!(" OR {changed}"))
 }
 
 fn changed(column: &Ident) -> String {

@@ -12,6 +12,8 @@ mod document;
 pub mod facts;
 mod filler;
 mod guard;
+pub mod lookup;
+pub(crate) mod mapping;
 pub mod offline;
 mod overview;
 mod probe;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{Owner, Plan, Strategy, TablePlan};
+use crate::plan::{Lookup, Owner, Plan, Strategy, TablePlan, Value};
 
 /// A table and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,24 @@ pub enum TableOwner {
         /// The columns that refer to it.
         columns: Vec<Ident>,
     },
+    /// The tenant that a column names.
+    Column {
+        /// The column.
+        column: Ident,
+        /// The table in which its value is looked up.
+        table: QualifiedName,
+        /// The unique column there.
+        matches: Ident,
+    },
+    /// The tenant that an expression names.
+    Sql {
+        /// The expression.
+        expression: String,
+        /// The table in which its value is looked up.
+        table: QualifiedName,
+        /// The unique column there.
+        matches: Ident,
+    },
 }
 
 /// Every table: tenant-scoped, then shared, then ignored ones, by name.
@@ -64,8 +82,17 @@ fn scope(table: &TablePlan) -> TableScope {
         source: match &table.owned.owner {
             Owner::System => TableOwner::System,
             Owner::Parent(link) => TableOwner::Parent { table: link.parent.clone(), columns: link.columns.clone() },
+            Owner::Lookup(lookup) => named(lookup),
         },
         strategy: (!complete).then_some(table.strategy),
         rows: table.rows,
+    }
+}
+
+fn named(lookup: &Lookup) -> TableOwner {
+    let (table, matches) = (lookup.table.clone(), lookup.column.clone());
+    match &lookup.value {
+        Value::Column(column) => TableOwner::Column { column: column.clone(), table, matches },
+        Value::Expression(expression) => TableOwner::Sql { expression: expression.to_string(), table, matches },
     }
 }

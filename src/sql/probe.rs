@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Query;
 use super::filler::{filler, system_id};
+use super::mapping;
 use super::quote::{ident, literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Op, Plan, TablePlan, pass_trigger};
+use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Op, Plan, TENANT_TRIGGER, pass_trigger};
 
 /// What a probe answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +46,13 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
             ident(&plan.tenants.columns.slug),
             literal(&plan.system.slug)
         ))),
+        Op::CreateTenantTrigger(table) => plan.mapping.as_ref().map(|mapping| {
+            let same = has_function(&mapping::function_body(plan, mapping));
+            done_if(&format!("{} AND {same}", has_trigger(table, TENANT_TRIGGER)))
+        }),
         Op::AddOwnerColumn(table) => {
             let fills = [FILL_ON_INSERT, FILL_ON_UPDATE].map(|name| format!("AND {}", has_trigger(table, name)));
-            let same = plan.tables.get(table).map(|table| format!("AND {}", has_filler(plan, table)));
+            let same = plan.tables.get(table).map(|table| format!("AND {}", has_function(&filler(plan, table))));
             Some(done_if(&format!("{} {} {}", has_column(table, &column), fills.join(" "), same.unwrap_or_default())))
         }
         Op::PassOwnerDown { parent, child } => Some(done_if(&has_trigger(parent, pass_trigger(child).as_str()))),
@@ -69,7 +74,7 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
         Op::ValidateForeignKey { table, constraint } => {
             Some(done_if(&has_constraint(table, constraint, "k.convalidated")))
         }
-        Op::Backfill(_) | Op::Reconcile(_) | Op::Vacuum(_) | Op::Analyze(_) => None,
+        Op::CreateTenants(_) | Op::Backfill(_) | Op::Reconcile(_) | Op::Vacuum(_) | Op::Analyze(_) => None,
     }
 }
 
@@ -105,13 +110,12 @@ fn has_trigger(table: &QualifiedName, name: &str) -> String {
     )
 }
 
-/// A filler of another plan may fill from another source.
-fn has_filler(plan: &Plan, table: &TablePlan) -> String {
-    let (function, body) = filler(plan, table);
+/// A function of another plan may do something else.
+fn has_function((function, body): &(String, String)) -> String {
     format!(
         "EXISTS (SELECT 1 FROM pg_proc AS p WHERE p.oid = to_regprocedure({}) AND p.prosrc = {})",
         literal(&format!("{function}()")),
-        literal(&body)
+        literal(body)
     )
 }
 

@@ -6,11 +6,11 @@ use sha2::{Digest, Sha256};
 use super::batch::{Backfill, Wanted, backfill};
 use super::overview::{TableOverview, overview};
 use super::quote::comment;
-use super::{Query, Statement, ddl, guard, probe};
+use super::{Query, Statement, ddl, guard, mapping, probe};
 use crate::catalog::{LockHolder, QualifiedName};
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
-use crate::plan::{Blocker, Cost, Held, LockLevel, Notice, Op, Phase, Plan, Step, Strategy, TxnMode};
+use crate::plan::{Blocker, Cost, Held, LockLevel, Notice, Op, Owner, Phase, Plan, Step, Strategy, TxnMode};
 
 /// The format of a stored or exported script; another number is refused.
 const FORMAT: u32 = 2;
@@ -104,7 +104,10 @@ pub fn render(plan: &Plan) -> Script {
             phase: migration.phase,
             table: migration.table.clone(),
             strategy: migration.table.as_ref().and_then(|name| plan.tables.get(name)).map(|table| table.strategy),
-            guard: migration.table.as_ref().and_then(|name| guard::guard(plan, migration.phase, name)),
+            guard: match &migration.table {
+                Some(name) => guard::guard(plan, migration.phase, name),
+                None => guard::mapped(plan),
+            },
             steps: migration.steps.iter().map(|step| render_step(plan, step)).collect(),
         })
         .collect();
@@ -126,6 +129,7 @@ fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
     let work = match &step.op {
         Op::Backfill(table) => batches(table, Wanted::Unfilled),
         Op::Reconcile(table) => batches(table, Wanted::Stale),
+        Op::CreateTenants(_) => plan.mapping.as_ref().map(|mapping| mapping::batches(plan, mapping)),
         _ => None,
     };
     ScriptStep {
@@ -150,6 +154,8 @@ fn title(plan: &Plan, op: &Op) -> String {
     match op {
         Op::CreateTenantsTable => format!("create {}", plan.tenants.table),
         Op::CreateSystemTenant => format!("create the System Tenant {:?} with id {}", plan.system.slug, plan.system.id),
+        Op::CreateTenantTrigger(table) => format!("make the tenant of every new row of {table}"),
+        Op::CreateTenants(table) => format!("make a tenant for every row of {table}"),
         Op::AddOwnerColumn(table) => {
             let exists = plan.tables.get(table).is_some_and(|planned| planned.owned.column.is_some());
             match exists {
@@ -159,7 +165,10 @@ fn title(plan: &Plan, op: &Op) -> String {
         }
         Op::PassOwnerDown { parent, child } => format!("pass a new owner of {parent} down to {child}"),
         Op::Backfill(table) => format!("give every row of {table} its owner"),
-        Op::Reconcile(table) => format!("correct every owner in {table} that is not its parent's"),
+        Op::Reconcile(table) => match plan.tables.get(table).map(|planned| &planned.owned.owner) {
+            Some(Owner::Lookup(_)) => format!("correct every owner in {table} that its row does not name"),
+            _ => format!("correct every owner in {table} that is not its parent's"),
+        },
         Op::Vacuum(table) => format!("vacuum and analyze {table}"),
         Op::Analyze(table) => format!("analyze {table}"),
         Op::BuildIndex { table, .. } => format!("build the index on {table} ({column})"),

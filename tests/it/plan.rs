@@ -137,6 +137,7 @@ fn parents_come_before_children_and_each_way_is_complete() {
         .iter()
         .map(|table| match &table.owner {
             Owner::System => format!("{} system", table.name.name),
+            Owner::Lookup(lookup) => format!("{} {}.{}", table.name.name, lookup.table.name, lookup.column),
             Owner::Parent(link) => format!("{} {} nullable {}", table.name.name, link.parent.name, link.nullable),
         })
         .collect();

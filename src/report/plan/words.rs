@@ -110,6 +110,8 @@ pub(super) fn owner(source: &TableOwner) -> String {
     match source {
         TableOwner::System => "the System Tenant".to_owned(),
         TableOwner::Parent { table, .. } => format!("owner of its {table}"),
+        TableOwner::Column { column, .. } => format!("tenant that its {column} names"),
+        TableOwner::Sql { .. } => "tenant that an expression names".to_owned(),
     }
 }
 
