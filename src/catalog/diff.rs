@@ -148,7 +148,6 @@ fn table_differences(name: &QualifiedName, was: &Table, now: &Table, same_place:
         storage: _,
         heap_bytes: _,
         total_bytes: _,
-        storage: _,
         row_security,
         publications,
         replica_identity,

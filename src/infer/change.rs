@@ -77,8 +77,8 @@ fn decision(config: &Config, catalog: &Catalog, table: &Table, rule: &TableRule)
                 let parent = parent(config, catalog, key).filter(|parent| has_key(table, parent, via))?;
                 Decision::Parent { parent: parent.clone(), via: via.clone() }
             }
-            Source::Column { column, .. } => Decision::Column(table.column(column)?.name.clone()),
-            Source::Sql { .. } => Decision::Expression,
+            Source::Column { column, matches: None } => Decision::Column(table.column(column)?.name.clone()),
+            Source::Column { .. } | Source::Sql { .. } => Decision::Expression,
         },
     })
 }

@@ -143,7 +143,7 @@ pub fn infer(catalog: &Catalog, choices: &Choices) -> Proposal {
     let mut verdicts = verdict::Verdicts { catalog, graph: &graph, choices, tables: BTreeMap::new() };
     verdicts.without_owner(&known);
     if let Some(root) = &root {
-        verdicts.people(root, &owner_column);
+        verdicts.people(root);
         let steps = steps(&graph, choices, root, &owner_column, &verdicts.tables);
         let paths = Paths::find(&graph, root, steps);
         verdicts.with_owner(&paths, root);
@@ -215,7 +215,7 @@ fn free_table(catalog: &Catalog, choices: &Choices, schemas: &[Ident]) -> Qualif
 fn steps<'a>(
     graph: &Graph<'a>,
     choices: &Choices,
-    root: &Root,
+    root: &'a Root,
     owner_column: &Ident,
     decided: &BTreeMap<QualifiedName, Verdict>,
 ) -> BTreeMap<&'a QualifiedName, Vec<First<'a>>> {
@@ -231,11 +231,11 @@ fn steps<'a>(
         let owner_key = |key: &crate::catalog::ForeignKey| key.columns.contains(owner_column);
         let own = node.table.column(owner_column).filter(|_| names_root(node, root, owner_column));
         let keys = node.up.iter().filter(|edge| !owner_key(edge.key)).cloned().map(First::Key);
-        let columns = match choices.tables.get(*name) {
-            Some(Decision::Column(wanted)) => {
-                node.table.column(wanted).map(|column| &column.name).into_iter().collect()
-            }
-            _ => path::naming_columns(node.table, root, owner_column),
+        let columns: Vec<&Ident> = match choices.tables.get(*name) {
+            Some(Decision::Column(wanted)) => node.table.column(wanted).iter().map(|column| &column.name).collect(),
+            _ => path::naming_columns(node.table, &root.table, &root.id_type)
+                .filter(|column| *column != owner_column)
+                .collect(),
         };
         let expression = matches!(choices.tables.get(*name), Some(Decision::Expression)).then_some(First::Expression);
         let all = own

@@ -219,16 +219,16 @@ impl<'a> Paths<'a> {
     }
 }
 
-/// The first column that is called and typed like one that names a tenant, and has no key that says otherwise.
-pub(super) fn naming_columns<'a>(table: &'a Table, root: &Root, owner_column: &Ident) -> Vec<&'a Ident> {
-    let has_key = |name: &Ident| table.foreign_keys.iter().any(|key| key.columns.contains(name));
-    table
-        .columns
-        .iter()
-        .filter(|column| column.name != *owner_column && names::names_tenant(&column.name, &root.table))
-        .filter(|column| family(&column.data_type) == family(&root.id_type) && !has_key(&column.name))
-        .map(|column| &column.name)
-        .collect()
+/// The columns that are called and typed like ones that name a tenant, and have no key that says otherwise.
+pub(super) fn naming_columns<'a>(
+    table: &'a Table,
+    tenants: &'a QualifiedName,
+    id_type: &'a str,
+) -> impl Iterator<Item = &'a Ident> {
+    let has_key = move |name: &Ident| table.foreign_keys.iter().any(|key| key.columns.contains(name));
+    let columns = table.columns.iter().filter(move |column| family(&column.data_type) == family(id_type));
+    let columns = columns.filter(move |column| names::names_tenant(&column.name, tenants) && !has_key(&column.name));
+    columns.map(|column| &column.name)
 }
 
 fn same(one: &First, other: &First) -> bool {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::graph::Graph;
 use super::names;
+use super::path::naming_columns;
 use crate::catalog::{Column, Ident, QualifiedName, Table};
 
 /// A table that may hold the tenants.
@@ -112,11 +113,17 @@ fn candidate<'a>(
 ) -> Option<Candidate> {
     let concept = names::concept(name)?;
     let node = graph.nodes.get(name)?;
-    let reached = graph.reached_by(name);
+    let named_by = named_by(graph, counted, name);
+    let children: BTreeSet<&QualifiedName> = node.down.union(&named_by).copied().collect();
+    let below = children.iter().flat_map(|child| graph.reached_by(child)).filter(|table| *table != name);
+    let reached: BTreeSet<&QualifiedName> = children.iter().copied().chain(below).collect();
     let reach = reached.intersection(counted).count();
-    let direct = node.down.len();
+    let (direct, by_column) = (children.len(), named_by.len());
     let others = counted.len().saturating_sub(1);
-    let has_members = node.down.iter().any(|child| holds_members(graph, child, name));
+    if reach == 0 {
+        return None;
+    }
+    let has_members = children.iter().any(|child| holds_members(graph, child, name));
     let (fewest, share) = match (concept.weight, has_members) {
         (3, true) => (2, 0.3),
         (3, false) | (2, true) => (3, 0.5),
@@ -128,18 +135,32 @@ fn candidate<'a>(
     } else if direct < fewest || (reach as f64) < share * others as f64 {
         doubts.push("too few tables lead to it".to_owned());
     }
-    doubts.extend(doubts_about_rows(graph, node.table, &node.down));
+    doubts.extend(doubts_about_rows(graph, node.table, &children));
     let adopted = adopt(name, node.table);
     doubts.extend(adopted.as_ref().err().cloned());
+    let by_column = if by_column > 0 { format!(", {by_column} by a column without a key") } else { String::new() };
     let members = if has_members { ", and people are its members" } else { "" };
     Some(Candidate {
         table: name.clone(),
-        reason: format!("{reach} of {others} other tables lead to it ({direct} directly){members}"),
+        reason: format!("{reach} of {others} other tables lead to it ({direct} directly{by_column}){members}"),
         doubts,
         root: adopted.ok(),
         reach,
         weight: concept.weight,
     })
+}
+
+/// The tables that name its rows by a column without a foreign key.
+fn named_by<'a>(
+    graph: &Graph<'a>,
+    counted: &BTreeSet<&'a QualifiedName>,
+    name: &QualifiedName,
+) -> BTreeSet<&'a QualifiedName> {
+    let key = graph.nodes.get(name).and_then(|node| Some((node.table, node.table.primary_key()?)));
+    let id = key.and_then(|(table, key)| table.column(key.columns.first()?));
+    let names_it = |table: &Table, id: &Column| naming_columns(table, name, &id.data_type).next().is_some();
+    let others = counted.iter().copied().filter(|other| *other != name);
+    others.filter(|other| id.zip(graph.nodes.get(other)).is_some_and(|(id, node)| names_it(node.table, id))).collect()
 }
 
 /// People refer to it, or a table refers to both people and it.

@@ -75,7 +75,7 @@ impl<'a> Verdicts<'a> {
     }
 
     /// People who are members of several tenants by a table between the two: no tenant owns their rows.
-    pub fn people(&mut self, root: &Root, owner_column: &Ident) {
+    pub fn people(&mut self, root: &Root) {
         let below = self.graph.reached_by(&root.table);
         for (name, node) in &self.graph.nodes {
             if !names::is_people(name) || self.tables.contains_key(*name) || self.choices.tables.contains_key(*name) {
@@ -83,10 +83,13 @@ impl<'a> Verdicts<'a> {
             }
             let leads_up =
                 |edge: &&Edge| !edge.weak && (edge.key.parent == root.table || below.contains(&edge.key.parent));
-            let says_itself = !naming_columns(node.table, root, owner_column).is_empty();
+            let says_itself = naming_columns(node.table, &root.table, &root.id_type).next().is_some();
             let joins = |child: &QualifiedName| {
-                let edges = || self.graph.nodes.get(child).into_iter().flat_map(|node| &node.up);
-                child != *name && edges().any(|edge| edge.key.parent == root.table && !edge.weak)
+                let leads = |parent: &QualifiedName| {
+                    let mut edges = self.graph.nodes.get(child).into_iter().flat_map(|node| &node.up);
+                    edges.any(|edge| edge.key.parent == *parent && !edge.weak)
+                };
+                child != *name && leads(name) && leads(&root.table)
             };
             let membership = node.down.iter().find(|child| joins(child));
             if let (Some(membership), false, None) = (membership, says_itself, node.up.iter().find(leads_up)) {

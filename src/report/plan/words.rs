@@ -120,6 +120,8 @@ pub(super) fn source(source: &TableOwner) -> &'static str {
     match source {
         TableOwner::System => "system",
         TableOwner::Parent { .. } => "parent",
+        TableOwner::Column { .. } => "column",
+        TableOwner::Sql { .. } => "sql",
     }
 }
 
@@ -130,6 +132,8 @@ pub(super) fn by(source: &TableOwner) -> String {
         TableOwner::Parent { columns, .. } => {
             columns.iter().map(|column| column.as_str()).collect::<Vec<_>>().join(", ")
         }
+        TableOwner::Column { column, .. } => column.to_string(),
+        TableOwner::Sql { expression, .. } => expression.clone(),
     }
 }
 

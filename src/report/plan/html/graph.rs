@@ -122,7 +122,7 @@ impl<'a> Table<'a> {
     fn parent(&self) -> Option<&'a QualifiedName> {
         match self.source {
             TableOwner::Parent { table, .. } => Some(table),
-            TableOwner::System => None,
+            TableOwner::System | TableOwner::Column { .. } | TableOwner::Sql { .. } => None,
         }
     }
 }
