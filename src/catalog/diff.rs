@@ -237,6 +237,7 @@ fn kind_word(kind: TableKind) -> &'static str {
         TableKind::Partitioned => "a partitioned",
         TableKind::Partition => "a partition",
         TableKind::Inherited => "an inherited",
+        TableKind::Typed => "a typed",
         TableKind::Foreign => "a foreign",
     }
 }

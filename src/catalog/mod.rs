@@ -75,6 +75,8 @@ pub enum TableKind {
     Partition,
     /// A child by classic inheritance, or a table that has such children.
     Inherited,
+    /// A table `OF` a composite type, which alone says what its columns are.
+    Typed,
     /// A foreign table.
     Foreign,
 }

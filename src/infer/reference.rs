@@ -10,6 +10,8 @@ use crate::catalog::{Ident, QualifiedName, Table};
 const FEW_ROWS: u64 = 1_000;
 /// Not even then.
 const MANY_ROWS: u64 = 100_000;
+/// How many rows refer to one row of a list at the least: an empty table tells nothing, and to a customer lead some.
+const REFERRING_ROWS: u64 = 100;
 
 /// Why a table probably holds reference data.
 pub(super) fn recognise(
@@ -24,9 +26,10 @@ pub(super) fn recognise(
         return None;
     }
     let (referrers, rows) = (node.down.len(), node.table.rows);
-    let few = rows.is_some_and(|rows| rows <= FEW_ROWS);
+    let referring: u64 = node.down.iter().filter_map(|child| graph.nodes.get(*child)?.table.rows).sum();
+    let few = rows.is_some_and(|rows| (1..=FEW_ROWS).contains(&rows) && referring >= rows * REFERRING_ROWS);
     let called = names::is_reference(name) && rows.is_none_or(|rows| rows <= MANY_ROWS);
-    if few && referrers >= 2 {
+    if few && referrers >= 2 && has_natural_key(node.table) {
         return Some(format!("{} rows that {referrers} tables refer to", rows.unwrap_or_default()));
     }
     if called && referrers >= 1 {

@@ -348,6 +348,9 @@ pub fn unsupported(kind: TableKind) -> Option<&'static str> {
             Some("partitioned, which this version does not convert (an ALTER would lock every partition at once)")
         }
         TableKind::Inherited => Some("part of a classic inheritance tree, which this version does not convert"),
+        TableKind::Typed => {
+            Some("a table of a composite type, which takes no column of its own until ALTER TABLE ... NOT OF")
+        }
         TableKind::Foreign => Some("a foreign table, whose rows live on another server"),
     }
 }

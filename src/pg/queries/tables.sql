@@ -11,7 +11,7 @@ WITH locked AS MATERIALIZED (
 ),
 wanted AS MATERIALIZED (
     SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relpersistence, c.relowner, c.reltuples, c.relpages,
-        c.reltoastrelid, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relnamespace, n.nspname,
+        c.reltoastrelid, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relnamespace, c.reloftype, n.nspname,
         coalesce((
             SELECT o.option_value::integer FROM pg_options_to_table(c.reloptions) AS o WHERE o.option_name = 'fillfactor'
         ), 100) AS fillfactor
@@ -112,6 +112,7 @@ SELECT json_build_object(
         WHEN w.relispartition THEN 'partition'
         WHEN w.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits) THEN 'inherited'
         WHEN w.oid IN (SELECT inhparent FROM pg_catalog.pg_inherits) THEN 'inherited'
+        WHEN w.reloftype <> 0 THEN 'typed'
         ELSE 'ordinary'
     END,
     'owner', pg_get_userbyid(w.relowner),

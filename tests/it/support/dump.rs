@@ -2,30 +2,42 @@
 
 use tokio_postgres::Client;
 
-const SCHEMA: &str = "
+const OBJECTS: &str = "
+WITH wanted AS (SELECT oid FROM pg_namespace WHERE nspname = ANY ($1))
 SELECT format('column %s.%s %s%s %s', a.attrelid::regclass, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
               CASE WHEN a.attnotnull THEN ' NOT NULL' END, coalesce(pg_get_expr(d.adbin, d.adrelid), ''))
 FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid LEFT JOIN pg_attrdef AS d ON (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace IN (TABLE wanted) AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT format('view %s %s', oid::regclass, pg_get_viewdef(oid))
+FROM pg_class WHERE relnamespace IN (TABLE wanted) AND relkind IN ('v', 'm')
 UNION ALL
 SELECT format('constraint %s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated)
-FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+FROM pg_constraint WHERE connamespace IN (TABLE wanted)
 UNION ALL
 SELECT format('index %s %s', pg_get_indexdef(indexrelid), indisvalid) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
-WHERE c.relnamespace = 'public'::regnamespace
+WHERE c.relnamespace IN (TABLE wanted)
 UNION ALL
 SELECT format('trigger %s %s', pg_get_triggerdef(t.oid), tgenabled) FROM pg_trigger AS t WHERE NOT tgisinternal
 UNION ALL
-SELECT format('function %s', pg_get_functiondef(oid)) FROM pg_proc
-WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'tenantctl')) AND proname <> 'assert_fence'
-UNION ALL
-SELECT format('history %s %s', version, name) FROM tenantctl.schema_history
+SELECT format('function %s', pg_get_functiondef(oid)) FROM pg_proc WHERE pronamespace IN (TABLE wanted) AND proname <> 'assert_fence'
 ORDER BY 1";
 
-/// Every object of schema public, the functions of schema tenantctl and the history.
+/// Every object of some schemas, one definition an entry, and every user's trigger.
+pub async fn objects(client: &Client, schemas: &[&str]) -> Vec<String> {
+    let rows = client.query(OBJECTS, &[&schemas]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Every object of schemas public and tenantctl that a run makes, and the history.
 pub async fn schema(client: &Client) -> String {
-    let rows = client.query(SCHEMA, &[]).await.unwrap();
-    rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("\n")
+    let functions = objects(client, &["tenantctl"]).await.into_iter().filter(|object| object.starts_with("function "));
+    let mut lines: Vec<String> = objects(client, &["public"]).await;
+    lines.extend(functions);
+    let history = client
+        .query("SELECT format('history %s %s', version, name) FROM tenantctl.schema_history ORDER BY version", &[]);
+    lines.extend(history.await.unwrap().iter().map(|row| row.get::<_, String>(0)));
+    lines.join("\n")
 }
 
 /// Every row's key and owner, table by table, as a hash and a count.
