@@ -1,6 +1,6 @@
 # What one types; the scripts say how.
 
-.PHONY: demo test test-matrix ci postgres
+.PHONY: demo test test-apps test-matrix ci postgres
 
 # Shows a whole conversion on a throw-away server.
 demo: postgres
@@ -9,7 +9,11 @@ demo: postgres
 test: postgres
 	cargo test
 
-# The same against PostgreSQL 14 to 18, or VERSIONS="14 18".
+# Converts Airflow, MLflow and Medusa, which it installs from PyPI and npm into target/apps (2 GB), or into TENANTCTL_APPS.
+test-apps: postgres
+	cargo test --test it -- --ignored --test-threads=1 apps::
+
+# The same as `test` against PostgreSQL 14 to 18, or VERSIONS="14 18".
 test-matrix:
 	scripts/matrix.sh
 
