@@ -30,6 +30,8 @@ pub enum Format {
     Markdown,
     /// For a browser: one page with everything.
     Html,
+    /// For developers: what to add to the models, so that the next schema sync keeps what the conversion made.
+    OrmNotes,
 }
 
 /// How everything else is written.

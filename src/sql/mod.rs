@@ -16,6 +16,7 @@ pub mod lookup;
 pub(crate) mod mapping;
 pub mod offline;
 mod overview;
+mod owner_column;
 mod probe;
 pub mod psql;
 pub mod quote;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use batch::Backfill;
 pub use document::Document;
 pub use overview::{TableOverview, TableOwner, TableScope};
+pub use owner_column::OwnerColumn;
 pub use probe::StepState;
 pub use script::{MigrationScript, Script, ScriptStep, Work, render};
 

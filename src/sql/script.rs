@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::batch::{Backfill, Wanted, backfill};
 use super::overview::{TableOverview, overview};
+use super::owner_column::{OwnerColumn, owner_columns};
 use super::quote::comment;
 use super::{Query, Statement, ddl, guard, mapping, probe};
 use crate::catalog::{LockHolder, QualifiedName};
@@ -28,6 +29,9 @@ pub struct Script {
     pub tenants: QualifiedName,
     /// Every table, for people.
     pub tables: Vec<TableOverview>,
+    /// Every owner column as it is in the end, for people.
+    #[serde(default)]
+    pub owner_columns: Vec<OwnerColumn>,
     /// The migrations in order.
     pub migrations: Vec<MigrationScript>,
     /// What the operator should know.
@@ -117,6 +121,7 @@ pub fn render(plan: &Plan) -> Script {
         fingerprint: fingerprint(&migrations),
         tenants: plan.tenants.table.clone(),
         tables: overview(plan),
+        owner_columns: owner_columns(plan),
         migrations,
         notices: plan.notices.clone(),
         blockers: plan.blockers.clone(),

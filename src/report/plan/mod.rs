@@ -3,6 +3,7 @@
 mod bill;
 mod html;
 mod markdown;
+mod orm;
 mod sql;
 mod text;
 mod words;
@@ -54,6 +55,7 @@ pub fn write(plan: &Document, format: Format, page: Page, out: &mut impl Write) 
         Format::Sql => sql::write(&plan.script, out),
         Format::Markdown => markdown::write(&plan.script, out),
         Format::Html => html::write(&plan.script, out),
+        Format::OrmNotes => orm::write(plan, out),
     }
 }
 

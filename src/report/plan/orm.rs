@@ -1,0 +1,114 @@
+//! What the application's own description of the database needs, so that its next schema sync keeps what the conversion
+//! made: one file for each tool, in Markdown.
+
+mod alembic;
+mod django;
+mod drizzle;
+mod prisma;
+mod rails;
+
+use std::io::{self, Write};
+
+use crate::catalog::{Catalog, Ident};
+use crate::sql::{Document, OwnerColumn};
+
+/// Writes the notes for every tool.
+pub(super) fn write(plan: &Document, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{HEAD}")?;
+    let tables: Vec<Model> = plan.script.owner_columns.iter().map(|column| Model::of(column, &plan.catalog)).collect();
+    for notes in [drizzle::notes, prisma::notes, alembic::notes, rails::notes, django::notes] {
+        writeln!(out, "\n{}", notes(&tables).trim_end())?;
+    }
+    Ok(())
+}
+
+const HEAD: &str = "\
+# What the models need after the conversion
+
+A tool that compares its models with the database, or makes the one from the other, removes what it does not know. The
+conversion adds to every table below: a column, its index, a foreign key to the tenants table, and triggers whose names
+begin with `~tenantctl_`; their functions are in schema `tenantctl`. Every tool must leave that schema and those triggers
+alone. The column is nullable from phase `expand` on and NOT NULL from `enforce` on: deploy the models below after
+`enforce`; until then the application may go on without them, except that it must name columns where it inserts or copies
+whole rows.";
+
+/// A table as the notes need it.
+struct Model<'a> {
+    column: &'a OwnerColumn,
+    /// The index on the owner column.
+    index: String,
+    /// The foreign key to the tenants table.
+    foreign_key: String,
+}
+
+impl<'a> Model<'a> {
+    fn of(column: &'a OwnerColumn, catalog: &Catalog) -> Self {
+        let now = catalog.tables.get(&column.table);
+        let there = |found: Option<&Ident>| found.map(Ident::to_string).unwrap_or_default();
+        let leads = |columns: &[Option<Ident>]| columns.first() == Some(&Some(column.column.clone()));
+        let index = now.and_then(|table| table.indexes.iter().find(|index| leads(&index.columns)));
+        let key = now.and_then(|table| {
+            table.foreign_keys_to(&column.tenants).find(|key| key.columns == [column.column.clone()])
+        });
+        Model {
+            index: there(column.index.as_ref().or(index.map(|index| &index.name))),
+            foreign_key: there(column.foreign_key.as_ref().or(key.map(|key| &key.name))),
+            column,
+        }
+    }
+
+    /// The kind of id, for the tools' own types.
+    fn id(&self) -> Id {
+        match self.column.data_type.as_str() {
+            "bigint" => Id::Big,
+            "integer" | "smallint" => Id::Integer,
+            "uuid" => Id::Uuid,
+            _ => Id::Text,
+        }
+    }
+
+    /// The owner column as a name in code: `tenantId`.
+    fn camel(&self) -> String {
+        camel(self.column.column.as_str())
+    }
+}
+
+/// How ids look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Id {
+    Big,
+    Integer,
+    Uuid,
+    Text,
+}
+
+impl Id {
+    fn is_number(self) -> bool {
+        matches!(self, Id::Big | Id::Integer)
+    }
+}
+
+/// A text in double quotes with escapes that JavaScript and Python share.
+fn quoted(text: impl ToString) -> String {
+    format!("{:?}", text.to_string())
+}
+
+/// A name of letters and digits for code, each word but the first with a capital.
+fn camel(name: &str) -> String {
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let first = words.next().map(lower_first).unwrap_or_else(|| "owner".to_owned());
+    words.fold(first, |text, word| text + &upper_first(word))
+}
+
+/// The same with a capital at the beginning.
+fn pascal(name: &str) -> String {
+    upper_first(&camel(name))
+}
+
+fn upper_first(word: &str) -> String {
+    word.chars().enumerate().map(|(at, c)| if at == 0 { c.to_ascii_uppercase() } else { c }).collect()
+}
+
+fn lower_first(word: &str) -> String {
+    word.chars().enumerate().map(|(at, c)| if at == 0 { c.to_ascii_lowercase() } else { c }).collect()
+}

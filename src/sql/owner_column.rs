@@ -1,0 +1,55 @@
+//! The owner column of a table as it is in the end, for whoever describes the table a second time: a model, a schema file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Ident, QualifiedName};
+use crate::plan::{Op, Owner, Plan, TablePlan};
+
+/// A table's owner column with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerColumn {
+    /// The table.
+    pub table: QualifiedName,
+    /// The column.
+    pub column: Ident,
+    /// Its type.
+    pub data_type: String,
+    /// The id that its default names; nothing where a row's owner is derived from another row.
+    pub default: Option<String>,
+    /// The index that this plan builds; nothing where one is there already.
+    pub index: Option<Ident>,
+    /// The foreign key that this plan adds; nothing where one is there already.
+    pub foreign_key: Option<Ident>,
+    /// The tenants table.
+    pub tenants: QualifiedName,
+    /// Its primary key.
+    pub tenants_id: Ident,
+}
+
+/// One for every tenant-scoped table, by name.
+pub(super) fn owner_columns(plan: &Plan) -> Vec<OwnerColumn> {
+    plan.tables.values().map(|table| owner_column(plan, table)).collect()
+}
+
+fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
+    let name = &table.owned.name;
+    let steps = plan.migrations.iter().filter(|migration| migration.table.as_ref() == Some(name));
+    let (mut index_made, mut key_added) = (None, None);
+    for step in steps.flat_map(|migration| &migration.steps) {
+        match &step.op {
+            Op::BuildIndex { index, .. } => index_made = Some(index.clone()),
+            Op::AddForeignKey { constraint, .. } => key_added = Some(constraint.clone()),
+            _ => {}
+        }
+    }
+    OwnerColumn {
+        table: name.clone(),
+        column: plan.owner_column.clone(),
+        data_type: plan.tenants.id_type.clone(),
+        default: (table.owned.owner == Owner::System).then(|| plan.system.id.clone()),
+        index: index_made,
+        foreign_key: key_added,
+        tenants: plan.tenants.table.clone(),
+        tenants_id: plan.tenants.columns.id.clone(),
+    }
+}
