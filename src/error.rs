@@ -13,7 +13,7 @@ use serde::Serialize;
 pub enum Exit {
     /// Everything asked for is done.
     Done = 0,
-    /// We looked and found something: findings, blockers of a plan, or the operator said no.
+    /// We looked and found something: findings, blockers of a plan, tables that no rule names, or the operator said no.
     Findings = 1,
     /// The command line or the configuration is wrong; nothing was touched.
     Usage = 2,
@@ -31,7 +31,9 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Exit::Done => "Everything asked for is done.",
-            Exit::Findings => "We looked and found something: findings, blockers of a plan, or the operator said no.",
+            Exit::Findings => {
+                "We looked and found something: findings, blockers of a plan, tables that no rule names, or the operator said no."
+            }
             Exit::Usage => "The command line or the configuration is wrong; nothing was touched.",
             Exit::Stopped => "The server stopped us: connection, rights, version, a lock, a statement.",
             Exit::Interrupted => "Interrupted by a signal; `migrate` goes on from here when it is run again.",

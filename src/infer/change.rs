@@ -52,8 +52,10 @@ pub fn choices(config: &Config, catalog: &Catalog) -> Choices {
     // The table that an earlier run made is ours, and nobody's rows.
     let ours = (!adopts && catalog.tables.contains_key(&config.tenants.table))
         .then(|| (config.tenants.table.clone(), Decision::Ignored));
+    // A mapped table's rows become tenants one by one: what leads to it leads to a tenant.
+    let mapped = || find(catalog, &config.tenants.map.as_ref()?.table).cloned();
     Choices {
-        root: Some(adopts.then(|| config.tenants.table.clone())),
+        root: Some(if adopts { Some(config.tenants.table.clone()) } else { mapped() }),
         owner_column: Some(config.tenant_column.clone()),
         tenants_table: Some(config.tenants.table.clone()),
         tables: rules.chain(ours).collect(),

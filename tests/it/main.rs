@@ -10,6 +10,7 @@ mod embedded;
 mod everything;
 mod execute;
 mod floors;
+mod infer;
 mod locks;
 mod plan;
 mod recorder;

@@ -62,6 +62,11 @@ impl Cli {
         std::fs::read_to_string(self.home.path().join(name)).unwrap()
     }
 
+    /// Whether the working directory has a file.
+    pub fn has(&self, name: &str) -> bool {
+        self.home.path().join(name).exists()
+    }
+
     /// The program with arguments, split at spaces; nothing of this process's environment but where PostgreSQL is.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantctl"));
