@@ -31,7 +31,7 @@ pub use lookup::{Lookup, Value};
 pub use mapping::{Mapping, MappingFacts, TENANT_TRIGGER};
 pub use notice::{Blocker, Notice};
 pub use op::{Held, LockLevel, Op, TxnMode};
-pub use owners::{Link, OwnedTable, Owner, Owners, resolve, unsupported};
+pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsupported};
 pub use prepare::{SystemTenant, Tenants};
 pub use rights::missing_rights;
 

@@ -95,12 +95,7 @@ impl Owners {
 /// [`Code::ConfigInvalid`] with every problem: a table that does not exist or that nobody classified, a parent without
 /// a foreign key, a circle, a chain that ends nowhere, a kind of relation that this version does not convert.
 pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
-    let mut by_name: BTreeMap<&Ident, Vec<&QualifiedName>> = BTreeMap::new();
-    for name in catalog.tables.keys() {
-        by_name.entry(&name.name).or_default().push(name);
-    }
-    let mut resolver = Resolver { config, catalog, by_name, mapping: None, problems: Vec::new() };
-    resolver.mapping = config.tenants.map.as_ref().and_then(|wanted| resolver.find_mapping(wanted));
+    let mut resolver = Resolver::new(config, catalog);
     let rules = resolver.classify();
     let owned = resolver.owned_tables(&rules);
     let tables = resolver.in_order(owned);
@@ -120,6 +115,32 @@ pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
     })
 }
 
+/// The tables whose rows name their tenant, as far as the rules fit the database.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// The table whose rows become tenants.
+    pub mapping: Option<Mapping>,
+    /// How a table's rows name their tenant; nothing where the rule does not fit.
+    pub lookups: BTreeMap<QualifiedName, Option<Lookup>>,
+}
+
+/// Finds them without asking that every rule fits, for `verify`.
+pub fn named(config: &Config, catalog: &Catalog) -> Named {
+    let mut resolver = Resolver::new(config, catalog);
+    let rules = resolver.classify();
+    let mut lookups = BTreeMap::new();
+    for (name, rule) in &rules {
+        let (Scope::Tenant(owner), Some(table)) = (rule.scope, catalog.tables.get(name)) else { continue };
+        let found = resolver.owner(name, table, owner, rule.line, &rules);
+        match (found, &owner.source) {
+            (Some(Owner::Lookup(lookup)), _) => drop(lookups.insert(name.clone(), Some(lookup))),
+            (None, Source::Column { .. } | Source::Sql { .. }) => drop(lookups.insert(name.clone(), None)),
+            (Some(Owner::System | Owner::Parent(_)) | None, _) => {}
+        }
+    }
+    Named { mapping: resolver.mapping, lookups }
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Rule<'a> {
     scope: &'a Scope,
@@ -137,6 +158,16 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
+    fn new(config: &'a Config, catalog: &'a Catalog) -> Self {
+        let mut by_name: BTreeMap<&Ident, Vec<&QualifiedName>> = BTreeMap::new();
+        for name in catalog.tables.keys() {
+            by_name.entry(&name.name).or_default().push(name);
+        }
+        let mut resolver = Resolver { config, catalog, by_name, mapping: None, problems: Vec::new() };
+        resolver.mapping = config.tenants.map.as_ref().and_then(|wanted| resolver.find_mapping(wanted));
+        resolver
+    }
+
     pub(super) fn problem(&mut self, line: usize, what: impl std::fmt::Display) {
         self.problems.push(format!("{}: {what}", self.config.at(line)));
     }

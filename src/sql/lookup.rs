@@ -3,7 +3,7 @@
 use super::Query;
 use super::quote::{ident, literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
-use crate::config::Config;
+use crate::config::{Config, TenantsTable};
 use crate::plan::{Lookup, Mapping, OwnedTable, Owner, Owners, Plan, Value};
 
 /// Where tenants are found.
@@ -21,8 +21,8 @@ impl<'a> Directory<'a> {
     }
 
     /// As configured.
-    pub(crate) fn configured(config: &'a Config, mapping: Option<&'a Mapping>) -> Self {
-        Directory { tenants: &config.tenants.table, id: &config.tenants.columns.id, mapping }
+    pub(crate) fn configured(tenants: &'a TenantsTable, mapping: Option<&'a Mapping>) -> Self {
+        Directory { tenants: &tenants.table, id: &tenants.columns.id, mapping }
     }
 
     /// The id of the tenant that the row `alias` of `table` names, or NULL.
@@ -105,7 +105,7 @@ fn expression(table: &OwnedTable) -> Option<&Lookup> {
 /// Whether the row `alias` names no tenant. It asks the mapped table where there are no tenants yet: each of its rows
 /// will have one.
 pub(super) fn misses(lookup: &Lookup, owners: &Owners, config: &Config, table: &OwnedTable, there: bool) -> String {
-    let directory = Directory::configured(config, owners.mapping.as_ref());
+    let directory = Directory::configured(&config.tenants, owners.mapping.as_ref());
     let (from, column) = match there {
         true => directory.place(lookup),
         false => (format!("{} AS t", qualified(&lookup.table)), format!("t.{}", ident(&lookup.column))),
@@ -134,6 +134,8 @@ pub(super) fn changed(
     match &lookup.value {
         _ if lookup.columns.is_empty() => None,
         Value::Column(_) => Some(format!("{} IS DISTINCT FROM {}", list(&left), list(&right))),
-        Value::Expression(_) => Some(format!("ROW({}) OPERATOR(pg_catalog.*<>) ROW({})", list(&left), list(&right))),
+        Value::Expression(_) => {
+            Some(format!("ROW({})::record OPERATOR(pg_catalog.*<>) ROW({})::record", list(&left), list(&right)))
+        }
     }
 }

@@ -6,7 +6,7 @@
 use super::filler::function;
 use super::quote::{dollar, ident, literal, qualified};
 use super::{Backfill, Query, Statement};
-use crate::config::{Config, IdStyle};
+use crate::config::{Config, IdStyle, TenantsTable};
 use crate::plan::{Mapping, Plan, TENANT_TRIGGER};
 
 /// The id of a tenant that does not exist yet.
@@ -155,8 +155,8 @@ pub(super) fn facts(config: &Config, mapping: &Mapping, there: bool) -> Query {
     ))
 }
 
-/// Counts the rows of the mapped table that have no tenant, for `verify`.
-pub(crate) fn unmapped(config: &Config, mapping: &Mapping) -> Query {
-    let without = without_tenant(&qualified(&config.tenants.table), mapping);
+/// Counts the rows of the mapped table that have no tenant.
+pub(crate) fn unmapped(tenants: &TenantsTable, mapping: &Mapping) -> Query {
+    let without = without_tenant(&qualified(&tenants.table), mapping);
     Query::new(format!("SELECT count(*) FROM {} AS c WHERE {without}", qualified(&mapping.table)))
 }

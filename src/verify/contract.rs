@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, Ident, QualifiedName, Table, TableKind};
 use crate::config::{Config, Scope, TableKey, TableRule, TenantsTable};
+use crate::plan::{self, Named};
 
 /// What the rows of a table are declared to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Contract {
     pub system_slug: String,
     /// Tables that exist and have a rule.
     classes: BTreeMap<QualifiedName, Class>,
+    /// The tables whose rows name their tenant.
+    pub(super) named: Named,
     /// Every rule that means exactly one table, in the file's order.
     good: Vec<String>,
     problems: Vec<RuleProblem>,
@@ -52,6 +55,7 @@ impl Contract {
             owner: config.tenant_column.clone(),
             system_slug: config.system_tenant.slug.clone(),
             classes: BTreeMap::new(),
+            named: plan::named(config, catalog),
             good: Vec::new(),
             problems: Vec::new(),
         };

@@ -15,6 +15,7 @@ mod proof;
 mod references;
 mod report;
 mod rows;
+mod sources;
 
 use std::fmt;
 
@@ -147,8 +148,15 @@ pub struct Question {
 
 /// Every check, family by family.
 pub fn all() -> impl Iterator<Item = &'static Check> {
-    let families =
-        [coverage::CHECKS, ownership::CHECKS, rows::CHECKS, references::CHECKS, indexes::CHECKS, posture::CHECKS];
+    let families = [
+        coverage::CHECKS,
+        ownership::CHECKS,
+        rows::CHECKS,
+        sources::CHECKS,
+        references::CHECKS,
+        indexes::CHECKS,
+        posture::CHECKS,
+    ];
     families.into_iter().flatten()
 }
 

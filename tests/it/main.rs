@@ -1,6 +1,7 @@
 //! Everything that needs the library from outside: one crate, whose modules mirror `src`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod aicd;
 mod apps;
 mod catalog;
 mod commands;

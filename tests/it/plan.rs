@@ -261,17 +261,6 @@ fn a_relation_that_cannot_be_converted_is_refused_as_tenant_and_accepted_as_igno
     }
 }
 
-#[test]
-fn a_source_that_this_version_does_not_convert_is_refused() {
-    let catalog = catalog("events: id, org_id");
-    for source in ["source = \"column\", column = \"org_id\"", "source = \"sql\", expression = \"org_id\""] {
-        assert_eq!(
-            problems(&config(&format!("events = {{ scope = \"tenant\", {source} }}")), &catalog),
-            r#"t.toml:2: public.events: sources "column" and "sql" are not converted by this version; use "parent" through a foreign key, or "system""#
-        );
-    }
-}
-
 /// What is wrong with the tenants table or the System Tenant; the database has no other table.
 fn tenants_problem(text: &str, tables: &str) -> String {
     problems(&config::parse(text, "t.toml").unwrap(), &catalog(tables))

@@ -337,7 +337,7 @@ async fn the_contract_is_read_leniently_and_its_problems_are_findings() {
             "cov-unclassified public.parted: no rule says what its rows are",
             "cov-unclassified public.roles: no rule says what its rows are",
             "cov-stale tables.roles: tenantctl.toml:9: it may mean other.roles or public.roles; write the schema too",
-            "cov-stale tables.gone: tenantctl.toml:29: no table has that name; it was renamed or dropped, and its rule \
+            "cov-stale tables.gone: tenantctl.toml:42: no table has that name; it was renamed or dropped, and its rule \
              protects nothing",
         ]
     );

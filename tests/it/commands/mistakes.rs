@@ -83,7 +83,7 @@ async fn a_chain_of_parents_that_ends_without_an_owner() {
 #[tokio::test]
 async fn rows_without_an_owner_are_counted() {
     let config = RIGHT.replace("unowned = \"system\"", "unowned = \"stop\"");
-    blocked("", &config, "postgres", &["public.orders", "2 rows have no owner by their source", "give them a parent"])
+    blocked("", &config, "postgres", &["public.orders", "2 rows have no owner by their source", "give them an owner"])
         .await;
 }
 

@@ -3,9 +3,13 @@
 CREATE TABLE tenants (
     id BIGSERIAL PRIMARY KEY,
     name TEXT NOT NULL,
-    slug TEXT NOT NULL
+    slug TEXT NOT NULL,
+    partner_id BIGINT UNIQUE
 );
 INSERT INTO tenants (name, slug) VALUES ('System', 'system');
+
+-- Mapped to the tenants, one to one: there is no partner yet.
+CREATE TABLE partners (id BIGINT PRIMARY KEY, name TEXT NOT NULL, slug TEXT NOT NULL UNIQUE);
 
 CREATE TABLE roles (id BIGSERIAL PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE audit (at TIMESTAMPTZ NOT NULL);
@@ -47,6 +51,15 @@ CREATE TABLE templates (
 );
 CREATE INDEX templates_tenant_id_idx ON templates (tenant_id);
 INSERT INTO templates (name, tenant_id) VALUES ('t', 1), ('u', 1);
+
+-- Names a partner without a foreign key; what names none is the System Tenant's.
+CREATE TABLE licenses (
+    id BIGSERIAL PRIMARY KEY,
+    partner INTEGER,
+    tenant_id BIGINT NOT NULL CONSTRAINT licenses_tenant_id_fkey REFERENCES tenants (id)
+);
+CREATE INDEX licenses_tenant_id_idx ON licenses (tenant_id);
+INSERT INTO licenses (partner, tenant_id) VALUES (NULL, 1), (99, 1);
 
 -- The bookkeeping, with a run that came to its end.
 CREATE SCHEMA tenantctl;
