@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! config + catalog -> plan -> script -> execute -> checks -> report
-//!   toml    pg reads   pure    pure      pg writes   pg reads   text|json|sql
+//!   toml    pg reads   pure    pure      pg writes   pg reads   text|json|sql|markdown|html
 //! ```
 //!
 //! One direction, no circles. The plan decides *what* is done and holds no SQL; `sql` alone says *how*; `execute` sends
@@ -25,7 +25,7 @@
 //! | [`verify`] | what to ask a converted database, and how to judge the answers |
 //! | [`pg`] | the door to the server; the only folder that names `tokio_postgres` |
 //! | [`execute`] | every loop that talks to the server: run, step, backfill, checks |
-//! | [`report`] | plans, findings, outcomes as text or JSON |
+//! | [`report`] | plans, findings, outcomes, each in its formats |
 //! | [`ui`] | the terminal: progress, questions, failures |
 //! | [`embedded`] | a throw-away PostgreSQL for the demo and for tests |
 //! | [`commands`] | one file a subcommand |

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A session that holds a lock which we wait for, or would wait for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LockHolder {
     /// Its backend.
     pub pid: i32,
@@ -14,6 +15,7 @@ pub struct LockHolder {
     /// Its state, for example `idle in transaction`.
     pub state: String,
     /// How long its transaction has been open.
+    #[schemars(with = "f64")]
     #[serde(rename = "open_for_seconds", serialize_with = "seconds", deserialize_with = "from_seconds")]
     pub open_for: Duration,
 }

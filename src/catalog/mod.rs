@@ -10,6 +10,7 @@ mod storage;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use activity::LockHolder;
@@ -19,12 +20,13 @@ pub use name::{Ident, QualifiedName};
 pub use storage::{ColumnStatistics, IndexStorage, Storage, WalSettings};
 
 /// One database at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Catalog {
     /// The server and who we are on it.
     pub server: Server,
     /// Every table of the schemas that were asked for, by name.
     #[serde(with = "as_pairs")]
+    #[schemars(with = "Vec<(QualifiedName, Table)>")]
     pub tables: BTreeMap<QualifiedName, Table>,
     /// Views and materialized views that read one of them, whatever schema they are in.
     pub views: Vec<View>,
@@ -33,7 +35,7 @@ pub struct Catalog {
 }
 
 /// The server, the database and the role that looks at them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Server {
     /// `server_version_num`, for example 170002.
     pub version: u32,
@@ -64,7 +66,7 @@ impl Server {
 }
 
 /// What kind of relation holds the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TableKind {
     /// An ordinary heap table.
@@ -82,7 +84,7 @@ pub enum TableKind {
 }
 
 /// Whether row-level security applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowSecurity {
     /// Not enabled.
@@ -94,7 +96,7 @@ pub enum RowSecurity {
 }
 
 /// One table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Table {
     /// Its oid: another one means another table, whatever its name.
     pub oid: u32,
@@ -165,7 +167,7 @@ impl Table {
 }
 
 /// One column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Column {
     /// Its name.
     pub name: Ident,
@@ -183,7 +185,7 @@ pub struct Column {
 }
 
 /// A primary key or unique constraint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Key {
     /// The constraint's name.
     pub name: Ident,
@@ -198,7 +200,7 @@ pub struct Key {
 }
 
 /// A foreign key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ForeignKey {
     /// The constraint's name.
     pub name: Ident,
@@ -222,7 +224,7 @@ pub struct ForeignKey {
 }
 
 /// A check constraint, or on 18 a NOT NULL constraint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// The constraint's name.
     pub name: Ident,
@@ -234,7 +236,7 @@ pub struct Check {
 }
 
 /// An index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Index {
     /// Its name.
     pub name: Ident,
@@ -251,7 +253,7 @@ pub struct Index {
 }
 
 /// When a trigger fires, as `tgenabled` says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Firing {
     /// In ordinary sessions.
@@ -265,7 +267,7 @@ pub enum Firing {
 }
 
 /// A user trigger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trigger {
     /// Its name.
     pub name: Ident,
@@ -280,7 +282,7 @@ pub struct Trigger {
 }
 
 /// A view that reads tables, directly or through other views.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct View {
     /// Its name.
     pub name: QualifiedName,
@@ -291,7 +293,7 @@ pub struct View {
 }
 
 /// A function that takes or returns whole rows of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RowFunction {
     /// Its name.
     pub name: QualifiedName,

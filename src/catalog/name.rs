@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The longest name that PostgreSQL keeps, in bytes (`NAMEDATALEN` - 1); it cuts longer ones silently, we refuse them.
 pub const MAX_NAME_BYTES: usize = 63;
 
 /// One identifier, exactly as the catalog spells it: no quotes, case kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Ident(String);
 
@@ -81,7 +82,7 @@ impl fmt::Display for Ident {
 }
 
 /// Schema and name of a relation, function or type.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "(Ident, Ident)", into = "(Ident, Ident)")]
 pub struct QualifiedName {
     /// The schema.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Ident;
 
 /// How a table lies on disk.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Storage {
     /// The percentage of a page that new rows may fill.
     pub fillfactor: u32,
@@ -22,7 +23,7 @@ pub struct Storage {
 }
 
 /// What ANALYZE found in a column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnStatistics {
     /// The column.
     pub column: Ident,
@@ -35,7 +36,7 @@ pub struct ColumnStatistics {
 }
 
 /// How an index lies on disk.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IndexStorage {
     /// The index.
     pub index: Ident,
@@ -46,7 +47,7 @@ pub struct IndexStorage {
 }
 
 /// How the server writes its log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WalSettings {
     /// A page goes into the log as a whole when it is changed for the first time after a checkpoint.
     pub full_page_writes: bool,

@@ -13,6 +13,7 @@ mod written;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Ident, QualifiedName};
@@ -248,7 +249,7 @@ pub enum StrategyChoice {
 }
 
 /// How batches are paced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BackfillLimits {
     /// What one batch should take.
     pub batch: Duration,
@@ -261,7 +262,7 @@ pub struct BackfillLimits {
 }
 
 /// How strong locks are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LockLimits {
     /// `lock_timeout` of one attempt.
     pub timeout: Duration,

@@ -3,12 +3,13 @@
 use std::iter::Sum;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{from_seconds, seconds};
 
 /// The expected cost of a step, of a migration or of the whole plan.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// Rows that are written.
     pub rows: u64,
@@ -21,6 +22,7 @@ pub struct Cost {
     /// Bytes that indexes grow by, new ones included.
     pub index_bytes: u64,
     /// The time that it takes.
+    #[schemars(with = "f64")]
     #[serde(rename = "duration_seconds", serialize_with = "seconds", deserialize_with = "from_seconds")]
     pub duration: Duration,
     /// The rows among them whose new version stays in its page, so that no index gets an entry.

@@ -18,6 +18,7 @@ mod rights;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Ident, QualifiedName, Table};
@@ -36,7 +37,7 @@ pub use prepare::{SystemTenant, Tenants};
 pub use rights::missing_rights;
 
 /// The stages of the conversion, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Tenants table and System Tenant.
@@ -82,7 +83,7 @@ impl std::str::FromStr for Phase {
 }
 
 /// How a table's existing rows are filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// `ADD COLUMN ... DEFAULT constant`: the catalog vouches for every existing row, none is written.

@@ -1,5 +1,6 @@
 //! What the operator should know before the run, and what stops it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Facts, Lookup, Owner, Owners, Plan, Strategy, TablePlan, Value};
@@ -7,7 +8,7 @@ use crate::catalog::{Catalog, Firing, Ident, QualifiedName, RowSecurity, Table};
 use crate::config::{Config, Unowned};
 
 /// Something to know: the run goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
     /// The table that it is about; nothing where it is about the database.
     pub table: Option<QualifiedName>,
@@ -16,7 +17,7 @@ pub struct Notice {
 }
 
 /// Something that must be mended first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blocker {
     /// The table that it is about; nothing where it is about the database.
     pub table: Option<QualifiedName>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Ident, QualifiedName};
@@ -184,7 +185,7 @@ impl Op {
 }
 
 /// How long a lock is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Held {
     /// For a change of the catalog: milliseconds, whatever the table's size.
@@ -206,7 +207,7 @@ impl fmt::Display for Held {
 }
 
 /// How a step's statements are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TxnMode {
     /// All of them in one transaction, in one round trip.
@@ -218,7 +219,7 @@ pub enum TxnMode {
 }
 
 /// PostgreSQL's table locks, weakest first; their order is their strength.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LockLevel {
     /// No lock on a table of the application.

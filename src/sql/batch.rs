@@ -1,5 +1,6 @@
 //! The statements of a backfill: one text for every batch of a table, with the block range as its parameters.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::filler::{Climb, owner_of, owner_or_kept};
@@ -11,7 +12,7 @@ use crate::config::BackfillLimits;
 use crate::plan::{Owner, Plan, TablePlan};
 
 /// A backfill: one text for every batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Backfill {
     /// Sent at the beginning of each batch's transaction.
     pub settings: Vec<Statement>,

@@ -1,5 +1,6 @@
 //! A plan as a document: what `plan --out` writes, `plan --format json` prints and `migrate --plan` reads.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Script;
@@ -7,7 +8,7 @@ use crate::catalog::Catalog;
 use crate::error::{Code, Failure};
 
 /// A script with the database that it was made for, so that what changed since can be said.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Document {
     /// What will be sent.
     #[serde(flatten)]

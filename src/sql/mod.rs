@@ -25,6 +25,7 @@ pub mod snapshot;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use batch::Backfill;
@@ -38,7 +39,7 @@ pub use script::{MigrationScript, Script, ScriptStep, Work, render};
 use crate::plan::Plan;
 
 /// A statement that changes the database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Statement(String);
 
@@ -60,7 +61,7 @@ impl fmt::Display for Statement {
 }
 
 /// A statement that only reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Query(String);
 

@@ -1,12 +1,13 @@
 //! What the script says about every table of the configuration, for people; nothing of it is sent.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Ident, QualifiedName};
 use crate::plan::{Lookup, Owner, Plan, Strategy, TablePlan, Value};
 
 /// A table and what becomes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TableOverview {
     /// The table.
     pub name: QualifiedName,
@@ -16,7 +17,7 @@ pub struct TableOverview {
 }
 
 /// What a table's rows are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "scope", rename_all = "kebab-case")]
 pub enum TableScope {
     /// Every row has an owner.
@@ -35,7 +36,7 @@ pub enum TableScope {
 }
 
 /// Where a row's owner comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum TableOwner {
     /// The System Tenant.

@@ -1,5 +1,6 @@
 //! The script: the plan in SQL, in the order in which it is sent. What is printed, stored, resumed and sent is this value.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -17,9 +18,10 @@ use crate::plan::{Blocker, Cost, Held, LockLevel, Notice, Op, Owner, Phase, Plan
 const FORMAT: u32 = 2;
 
 /// A rendered plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Script {
     /// The format's number.
+    #[schemars(extend("const" = FORMAT))]
     pub format: u32,
     /// The server's major version for which it was written.
     pub major: u32,
@@ -43,7 +45,7 @@ pub struct Script {
 }
 
 /// One versioned migration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MigrationScript {
     /// Its version.
     pub version: i32,
@@ -62,7 +64,7 @@ pub struct MigrationScript {
 }
 
 /// One step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScriptStep {
     /// Its id.
     pub id: String,
@@ -88,7 +90,7 @@ pub struct ScriptStep {
 }
 
 /// What a step sends.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Work {
     /// These statements.

@@ -91,6 +91,10 @@ fn is_harmless(text: &str) -> bool {
     matches!(first, "" | "SELECT" | "WITH" | "SET" | "BEGIN" | "COMMIT" | "ROLLBACK")
         || text.starts_with("CREATE SCHEMA IF NOT EXISTS tenantctl")
         || text.starts_with("-- tenantctl's own bookkeeping")
+        || text
+            .lines()
+            .find(|line| !line.starts_with("--"))
+            .is_some_and(|line| line.starts_with("ALTER TABLE tenantctl."))
         || is_bookkeeping(text)
 }
 

@@ -1,5 +1,9 @@
 //! What is written at the end: plans, outcomes, failures.
 
+mod html;
+mod markdown;
+mod schema;
+
 use std::time::Duration;
 
 use anyhow::Context;

@@ -13,6 +13,8 @@ use crate::sql::{MigrationScript, Script, ScriptStep, TableScope};
 const LONGEST: usize = 65_536;
 /// Kept free for the words about what was left out.
 const FAREWELL: usize = 512;
+/// What stands around the steps of a phase, at most.
+const FRAME: usize = 256;
 /// The longest list: of tables, of blockers, of notices.
 const LIST: usize = 10_000;
 
@@ -123,22 +125,22 @@ fn notices(script: &Script) -> String {
 
 /// The steps of every phase, then as much of the SQL as there is room for.
 fn steps(script: &Script, room: usize) -> String {
-    let mut left = room;
-    let mut fits = |text: &String| {
-        let fits = text.len() <= left;
-        left -= if fits { text.len() } else { 0 };
-        fits
-    };
-    let lists: Vec<(Phase, String)> = Phase::ALL
+    let phases: Vec<Phase> = Phase::ALL
         .into_iter()
-        .map(|phase| (phase, list(script, phase)))
-        .filter(|(_, list)| !list.is_empty() && fits(list))
+        .filter(|phase| script.migrations.iter().any(|migration| migration.phase == *phase))
         .collect();
+    let share = room / phases.len().max(1);
+    let lists: Vec<(Phase, String)> = phases.into_iter().map(|phase| (phase, list(script, phase, share))).collect();
+    let mut left = room.saturating_sub(lists.iter().map(|(_, list)| list.len()).sum());
     let blocks: Vec<(&MigrationScript, String)> = script
         .migrations
         .iter()
         .map(|migration| (migration, block(migration)))
-        .take_while(|(migration, block)| lists.iter().any(|(phase, _)| *phase == migration.phase) && fits(block))
+        .take_while(|(_, block)| {
+            let fits = block.len() <= left;
+            left = left.saturating_sub(block.len());
+            fits
+        })
         .collect();
     let mut text = String::new();
     for (phase, list) in &lists {
@@ -146,7 +148,7 @@ fn steps(script: &Script, room: usize) -> String {
         let own = blocks.iter().filter(|(migration, _)| migration.phase == *phase);
         text += &own.map(|(_, block)| block.as_str()).collect::<String>();
     }
-    text + &farewell(script, lists.len(), blocks.len())
+    text + &farewell(script.migrations.len() - blocks.len())
 }
 
 fn about(table: Option<&QualifiedName>) -> String {
@@ -154,36 +156,27 @@ fn about(table: Option<&QualifiedName>) -> String {
 }
 
 /// What did not fit.
-fn farewell(script: &Script, phases: usize, migrations: usize) -> String {
-    let all = Phase::ALL.iter().filter(|phase| script.migrations.iter().any(|other| other.phase == **phase)).count();
-    let phases = match all - phases {
-        0 => String::new(),
-        missing => format!("the steps of {} and ", human::counted(missing, "phase", "phases")),
-    };
-    match script.migrations.len() - migrations {
-        0 => String::new(),
-        missing => format!(
-            "\n> [!NOTE]\n> Left out for want of room: {phases}the SQL of {}. `tenantctl plan --format sql` and `--format html` show \
-             everything.\n",
-            human::counted(missing, "migration", "migrations")
-        ),
+fn farewell(migrations: usize) -> String {
+    if migrations == 0 {
+        return String::new();
     }
+    format!(
+        "\n> [!NOTE]\n> Left out for want of room: the SQL of {}. `tenantctl plan --format sql` and `--format html` show \
+         everything.\n",
+        human::counted(migrations, "migration", "migrations")
+    )
 }
 
-/// The steps of a phase without their SQL; nothing where there is none.
-fn list(script: &Script, phase: Phase) -> String {
-    let migrations: Vec<&MigrationScript> =
-        script.migrations.iter().filter(|migration| migration.phase == phase).collect();
-    let rows = migrations.iter().flat_map(|migration| {
+/// The steps of a phase without their SQL.
+fn list(script: &Script, phase: Phase, room: usize) -> String {
+    let migrations = script.migrations.iter().filter(|migration| migration.phase == phase);
+    let rows = migrations.flat_map(|migration| {
         migration.steps.iter().enumerate().map(|(number, step)| step_row(migration, number + 1, step))
     });
     let rows: Vec<String> = rows.collect();
-    if rows.is_empty() {
-        return String::new();
-    }
     let summary = human::counted(rows.len(), "step", "steps");
-    let head = "| Step | | Lock | Held for | Sent |\n| --- | --- | --- | --- | --- |\n";
-    format!("\n### Phase {phase}\n\n{}", folded(&summary, &format!("{head}{}", rows.concat())))
+    let table = table_within(room.saturating_sub(FRAME), &["Step", "", "Lock", "Held for", "Sent"], rows.into_iter());
+    format!("\n### Phase {phase}\n\n{}", folded(&summary, &table))
 }
 
 fn step_row(migration: &MigrationScript, number: usize, step: &ScriptStep) -> String {
@@ -206,13 +199,18 @@ fn block(migration: &MigrationScript) -> String {
     format!("\n{}", folded(&format!("SQL of {}", words::migration(migration)), &steps.join("\n")))
 }
 
-/// A table of as many rows as a list may have; the others are counted.
+/// A table of as many rows as a list may have.
 fn table(head: &[&str], rows: impl Iterator<Item = String>) -> String {
+    table_within(LIST, head, rows)
+}
+
+/// A table of as many rows as there is room for; the others are counted.
+fn table_within(room: usize, head: &[&str], rows: impl Iterator<Item = String>) -> String {
     let rule = vec!["---"; head.len()].join(" | ");
     let mut text = format!("| {} |\n| {rule} |\n", head.join(" | "));
     let mut more = 0;
     for row in rows {
-        if text.len() + row.len() > LIST {
+        if more > 0 || text.len() + row.len() > room {
             more += 1;
         } else {
             text += &row;
