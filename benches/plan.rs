@@ -69,7 +69,7 @@ fn once(url: &str, home: &Path) -> (Duration, u64) {
     let started = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenantctl"));
     command.args(["plan", "--database-url", url]).current_dir(home).env_remove("DATABASE_URL");
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let ended = child.wait4().unwrap();
     assert!(ended.status.success(), "{}", ended.status);
     (started.elapsed(), ended.rusage.maxrss)

@@ -1,12 +1,13 @@
 //! The owner column of a table as it is in the end, for whoever describes the table a second time: a model, a schema file.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Ident, QualifiedName};
 use crate::plan::{Op, Owner, Plan, TablePlan};
 
 /// A table's owner column with what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnerColumn {
     /// The table.
     pub table: QualifiedName,
