@@ -122,6 +122,8 @@ pub struct TablePlan {
     pub rows: Option<u64>,
     /// The table's oid when it was planned.
     pub oid: u32,
+    /// The columns that its rows' owner depends on, with their types.
+    pub source_columns: Vec<(Ident, String)>,
     /// The backfill skips user triggers (`session_replication_role`).
     pub skip_triggers: bool,
 }
@@ -253,6 +255,12 @@ fn table_plan(
         strategy: expand::strategy(config, owners, owned)?,
         rows: table.rows,
         oid: table.oid,
+        source_columns: table
+            .columns
+            .iter()
+            .filter(|column| owned.owner.columns().contains(&column.name))
+            .map(|column| (column.name.clone(), column.data_type.clone()))
+            .collect(),
         skip_triggers: catalog.server.may_skip_triggers && !covered,
     })
 }

@@ -38,6 +38,17 @@ pub enum Owner {
     Lookup(Lookup),
 }
 
+impl Owner {
+    /// The row's own columns that it depends on.
+    pub fn columns(&self) -> &[Ident] {
+        match self {
+            Owner::System => &[],
+            Owner::Parent(link) => &link.columns,
+            Owner::Lookup(lookup) => &lookup.columns,
+        }
+    }
+}
+
 /// One foreign key on the way to the owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {

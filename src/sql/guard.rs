@@ -3,22 +3,24 @@
 use super::Query;
 use super::quote::{literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{Owner, Phase, Plan};
+use crate::plan::{Link, Owner, Phase, Plan};
 
 /// A query that gives one row of words for every difference, and none where all is as planned.
 pub(super) fn guard(plan: &Plan, phase: Phase, name: &QualifiedName) -> Option<Query> {
     let table = plan.tables.get(name)?;
-    let mut parts = vec![same_table(name, table.oid), owner_type(plan, name)];
+    let mut parts = vec![same_table(name, table.oid), has_type(name, &plan.owner_column, &plan.tenants.id_type)];
     // Expand makes the column; whatever comes later relies on it.
     if phase > Phase::Expand {
         parts.push(has_column(name, &plan.owner_column));
     }
+    for (column, data_type) in &table.source_columns {
+        parts.extend([has_column(name, column), has_type(name, column, data_type)]);
+    }
     if let Owner::Parent(link) = &table.owned.owner {
-        parts.extend(link.columns.iter().map(|column| has_column(name, column)));
+        parts.push(has_foreign_key(name, link));
         parts.extend(link.parent_columns.iter().map(|column| has_column(&link.parent, column)));
     }
     if let Owner::Lookup(lookup) = &table.owned.owner {
-        parts.extend(lookup.columns.iter().map(|column| has_column(name, column)));
         parts.push(has_column(&lookup.table, &lookup.column));
     }
     Some(Query::new(parts.join("\nUNION ALL\n")))
@@ -40,14 +42,30 @@ fn same_table(name: &QualifiedName, oid: u32) -> String {
     )
 }
 
-fn owner_type(plan: &Plan, name: &QualifiedName) -> String {
+fn has_type(table: &QualifiedName, column: &Ident, data_type: &str) -> String {
     format!(
         "SELECT {} || format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a WHERE a.attrelid = to_regclass({}) AND \
          a.attname = {} AND NOT a.attisdropped AND format_type(a.atttypid, a.atttypmod) <> {}",
-        literal(&format!("{name}.{} has another type than planned: ", plan.owner_column)),
-        literal(&qualified(name)),
-        literal(plan.owner_column.as_str()),
-        literal(&plan.tenants.id_type)
+        literal(&format!("{table}.{column} has another type than planned: ")),
+        literal(&qualified(table)),
+        literal(column.as_str()),
+        literal(data_type)
+    )
+}
+
+/// The key may have another name by now, and a new one may not be validated yet: what counts is that it is there.
+fn has_foreign_key(table: &QualifiedName, link: &Link) -> String {
+    let columns: Vec<String> = link.columns.iter().map(|column| literal(column.as_str())).collect();
+    let names: Vec<&str> = link.columns.iter().map(Ident::as_str).collect();
+    format!(
+        "SELECT {} WHERE NOT EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conrelid = \
+         to_regclass({}) AND k.confrelid = to_regclass({}) AND (SELECT array_agg(a.attname::text ORDER BY c.place) FROM \
+         unnest(k.conkey) WITH ORDINALITY AS c (number, place) JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND \
+         a.attnum = c.number) = ARRAY[{}]::text[])",
+        literal(&format!("{table} has no foreign key ({}) to {} any more", names.join(", "), link.parent)),
+        literal(&qualified(table)),
+        literal(&qualified(&link.parent)),
+        columns.join(", ")
     )
 }
 

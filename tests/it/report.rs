@@ -244,3 +244,19 @@ fn the_readme_shows_the_table_of_exit_codes_as_it_is() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     assert!(readme.contains(&failure::exit_table()), "put this into README.md:\n{}", failure::exit_table());
 }
+
+#[test]
+fn the_notes_for_developers_name_every_column_index_and_key() {
+    let notes = written(&plan::small(), Format::OrmNotes, Detail::Full);
+    insta::assert_snapshot!(notes);
+}
+
+#[test]
+fn the_notes_for_developers_quote_hostile_names() {
+    let notes = written(&plan::hostile(), Format::OrmNotes, Detail::Full);
+    assert!(notes.contains(r#"text("Tenant \"Id\"").notNull().default("te'n\\_system")"#), "{notes}");
+    assert!(notes.contains(r#"tenantId: text("Tenant \"Id\"")"#), "{notes}");
+    assert!(notes.contains(r#"Tenant__Id_ String @default("te'n\\_system") @map("Tenant \"Id\"")"#), "{notes}");
+    assert!(notes.contains(r#"tenant__id = mapped_column("Tenant \"Id\"", Text, ForeignKey("#), "{notes}");
+    assert!(!notes.contains("``````"), "every block has something in it");
+}

@@ -88,9 +88,9 @@ impl Id {
     }
 }
 
-/// A text in double quotes with escapes that JavaScript and Python share.
+/// A text in double quotes, with JSON's escapes, which JavaScript and Python share.
 fn quoted(text: impl ToString) -> String {
-    format!("{:?}", text.to_string())
+    serde_json::Value::String(text.to_string()).to_string()
 }
 
 /// A name of letters and digits for code, each word but the first with a capital.

@@ -111,6 +111,26 @@ async fn a_parents_column_that_was_dropped_stops_the_run_and_is_planned_anew() {
 }
 
 #[tokio::test]
+async fn a_foreign_key_on_the_way_to_the_owner_that_was_dropped_or_retyped_stops_the_run() {
+    let template = converted_to(Phase::Expand).await;
+    for (change, words) in [
+        (
+            "ALTER TABLE rules DROP CONSTRAINT \"rules_workflowId_fkey\"",
+            "public.rules has no foreign key (workflowId) to public.workflows any more",
+        ),
+        (
+            "DROP TRIGGER \"~tenantctl_fill_insert\" ON rules; DROP TRIGGER \"~tenantctl_fill_update\" ON rules; ALTER TABLE rules ALTER \"workflowId\" TYPE integer",
+            "public.rules.workflowId has another type than planned: integer",
+        ),
+    ] {
+        let database = template.copy().await;
+        let (code, message) = refused_mid_way(&database, change).await;
+        assert_eq!(code, Code::SchemaDrifted, "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn an_owner_column_that_was_dropped_stops_the_run_and_is_planned_anew() {
     let database = converted_to(Phase::Expand).await;
     let (code, message) = refused_mid_way(&database, "ALTER TABLE models DROP COLUMN tenant_id CASCADE").await;

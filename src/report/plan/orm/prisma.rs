@@ -11,10 +11,11 @@ functions. Never run `prisma db push` with models that lack the fields: it drops
 
 ```sh
 prisma db pull
-mkdir -p prisma/migrations/20000101000000_tenantctl   # a name that sorts last
+name=$(date +%Y%m%d%H%M%S)_tenantctl
+mkdir -p \"prisma/migrations/$name\"
 prisma migrate diff --from-migrations prisma/migrations --to-schema-datamodel prisma/schema.prisma \\
-  --shadow-database-url \"$SHADOW_DATABASE_URL\" --script > prisma/migrations/20000101000000_tenantctl/migration.sql
-prisma migrate resolve --applied 20000101000000_tenantctl
+  --shadow-database-url \"$SHADOW_DATABASE_URL\" --script > \"prisma/migrations/$name/migration.sql\"
+prisma migrate resolve --applied \"$name\"
 ```
 
 ";
