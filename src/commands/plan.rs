@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// Say aloud that nothing is written (a plan never writes)
     #[arg(long)]
     dry_run: bool,
-    /// As what it is written
+    /// For a terminal, a machine, psql, a pull request or a browser
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// Show the SQL of every step in the report

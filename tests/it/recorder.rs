@@ -219,5 +219,6 @@ fn psql(database: &Database<'_>, script: &str) -> Result<(), String> {
 /// Everything but what the bookkeeping has for itself.
 async fn objects(database: &Database<'_>) -> String {
     let all = dump::schema(&database.client("test").await).await;
-    all.lines().filter(|line| !line.starts_with("history ")).collect::<Vec<_>>().join("\n")
+    let objects = all.lines().filter(|line| !line.starts_with("history "));
+    objects.collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }

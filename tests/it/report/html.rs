@@ -125,7 +125,7 @@ fn what_blocks_and_what_is_in_the_way_is_said() {
     script.migrations[1].steps[0].blocked_by.push(holder);
     let page = Html::parse_document(&html(&script));
     let blockers = texts(&page, "#blockers li").join("\n");
-    assert!(blockers.contains("12 rows have no owner") && blockers.contains("Fix give them a parent"), "{blockers}");
+    assert!(blockers.contains("12 rows have no owner") && blockers.contains("Fix give them an owner"), "{blockers}");
     assert_eq!(texts(&page, "p.wait"), ["In its way now: pid 4711 (nightly <report>, idle in transaction for 1m 10s)"]);
     assert!(texts(&page, ".verdict")[0].contains("Blocked"));
     let page = Html::parse_document(&html(&converted()));
