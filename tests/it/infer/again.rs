@@ -85,6 +85,28 @@ async fn rules_whose_table_or_key_is_gone_are_named_with_their_line() {
 }
 
 #[tokio::test]
+async fn a_rule_whose_key_is_gone_is_named_with_the_way_that_is_left() {
+    let database = database(
+        "CREATE TABLE orgs (id bigint PRIMARY KEY, name text, slug text);
+        CREATE TABLE shops (id bigint PRIMARY KEY, org_id bigint NOT NULL REFERENCES orgs);
+        CREATE TABLE sales (id bigint PRIMARY KEY, shop_id bigint NOT NULL REFERENCES shops, org bigint REFERENCES orgs);",
+    )
+    .await;
+    let cli = Cli::to(&database.url()).config(
+        "[tenants]\nmode = \"adopt\"\ntable = \"orgs\"\n[tables]\n\
+         shops = { scope = \"tenant\", source = \"parent\", parent = \"orgs\" }\n\
+         sales = { scope = \"tenant\", source = \"parent\", parent = \"shops\" }\n",
+    );
+    cli.run("init").exits(0);
+    database.run("ALTER TABLE sales DROP CONSTRAINT sales_shop_id_fkey").await;
+    let shown = cli.run("init").exits(1).stdout;
+    assert_eq!(
+        shown,
+        "# tenantctl.toml:6: no foreign key leads from public.sales to shops any more; parent = \"public.orgs\" would do\n"
+    );
+}
+
+#[tokio::test]
 async fn a_file_that_names_only_the_tenants_is_filled_up() {
     let database =
         database(&TWO.replace("id bigint PRIMARY KEY)", "id bigint PRIMARY KEY, name text, slug text)")).await;

@@ -99,6 +99,7 @@ fn a_key_to_the_table_itself_is_never_the_way() {
     ));
     assert_eq!(said(&proposal, "pages"), "parent projects");
     assert!(why(&proposal, "pages").contains("parent_id leads to the table itself"));
+    assert!(!why(&proposal, "pages").contains("circle"), "one sentence a key is enough");
     assert_eq!(said(&proposal, "nodes"), "~system");
 }
 

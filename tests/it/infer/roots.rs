@@ -73,13 +73,12 @@ fn organizations_without_a_slug_cannot_be_adopted_and_are_named_with_what_they_l
 }
 
 #[test]
-fn a_team_of_an_organization_is_no_tenant() {
+fn a_workspace_of_an_organization_is_no_tenant() {
     let proposal = proposed(&product(
-        "teams 30: id bigint!, org_id bigint! -> orgs, name text!, slug text!
-        boards 30: id bigint!, team_id bigint! -> teams
+        "workspaces 9: id bigint!, org_id bigint! -> orgs, name text!, slug text!
+        boards 30: id bigint!, workspace_id bigint! -> workspaces
         cards 30: id bigint!, board_id bigint! -> boards
-        team_users 30: id bigint!, team_id bigint! -> teams, user_id bigint! -> users
-        labels 30: id bigint!, team_id bigint! -> teams",
+        workspace_users 30: id bigint!, workspace_id bigint! -> workspaces, user_id bigint! -> users",
     ));
     assert_eq!(root(&proposal).as_deref(), Some("public.orgs"));
 }
