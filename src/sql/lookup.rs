@@ -66,14 +66,15 @@ fn cast(lookup: &Lookup) -> String {
     }
 }
 
-/// Asks the server what it thinks of a table's expression; it gives no row.
+/// Asks the server what it thinks of a table's expression; it gives no row. In WHERE the server allows neither sets nor
+/// aggregates.
 pub fn typed(table: &OwnedTable) -> Option<Query> {
     let lookup = expression(table)?;
     Some(Query::new(format!(
-        "SELECT {} FROM (SELECT r.* FROM {} AS r LIMIT 0) AS {}",
-        cast(lookup),
+        "SELECT 1 FROM (SELECT r.* FROM {} AS r LIMIT 0) AS {} WHERE {} IS NULL",
         qualified(&table.name),
-        ident(&table.name.name)
+        ident(&table.name.name),
+        cast(lookup)
     )))
 }
 

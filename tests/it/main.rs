@@ -19,6 +19,7 @@ mod report;
 mod resume;
 mod saas25;
 mod settings;
+mod sources;
 mod sql;
 mod support;
 mod ui;
