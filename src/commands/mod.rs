@@ -1,5 +1,6 @@
 //! One file a subcommand: its arguments, and the wiring.
 
+pub mod calibrating;
 pub mod conversion;
 mod demo;
 mod diff;

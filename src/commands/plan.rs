@@ -1,7 +1,8 @@
-//! `tenantctl plan`: what would be done, with its locks and its SQL.
+//! `tenantctl plan`: what would be done, with its locks, its costs and its SQL.
 
 use std::path::PathBuf;
 
+use super::calibrating::calibrated;
 use super::planning::{self, Planned};
 use super::{Context, offline, plan_file, print};
 use crate::config::Config;
@@ -11,14 +12,18 @@ use crate::execute::status;
 use crate::report::plan::{self as report, Detail, Page};
 use crate::report::{Format, Shape};
 
-/// Show every phase, migration and step with its lock and its SQL; nothing is written
+/// Show every phase, migration and step with its lock, its cost and its SQL; nothing is written
 ///
-/// Needs only the right to read. Exit code 1 where something must be mended before `migrate` can run.
+/// Needs only the right to read, but for --calibrate. Exit code 1 where something must be mended before `migrate` can run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Say aloud that nothing is written (a plan never writes)
     #[arg(long)]
     dry_run: bool,
+    /// Measure the costs of the dearest tables on copies of some of their pages, in the schema tenantctl; needs the right
+    /// to write there. The tables themselves are only read, and the copies are dropped in the end
+    #[arg(long, conflicts_with_all = ["dry_run", "schema_file"])]
+    calibrate: bool,
     /// For a terminal, a machine, psql, a pull request or a browser
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -42,7 +47,7 @@ impl Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
     let planned = match args.schema_file.as_slice() {
-        [] => on_database(&config, context).await?,
+        [] => on_database(&config, context, args.calibrate).await?,
         files => offline::plan(files, &config).await?,
     };
     let plan = planned.into_document();
@@ -60,7 +65,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     Ok(if plan.script.blockers.is_empty() { Exit::Done } else { Exit::Findings })
 }
 
-async fn on_database(config: &Config, context: &Context) -> Result<Planned, Failure> {
+async fn on_database(config: &Config, context: &Context, calibrate: bool) -> Result<Planned, Failure> {
     let session = context.reader(config).await?;
     let planned = planning::plan(&session, config).await?;
     if presence(&session).await?.runs
@@ -70,6 +75,9 @@ async fn on_database(config: &Config, context: &Context) -> Result<Planned, Fail
             "run {} is unfinished: `migrate` goes on with its stored plan; this is what `migrate --replan` would do instead",
             run.id
         ));
+    }
+    if calibrate {
+        return calibrated(&context.settings(config.database_url.as_deref())?, planned).await;
     }
     Ok(planned)
 }

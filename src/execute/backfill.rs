@@ -10,8 +10,8 @@ use super::run::Driver;
 use crate::error::{Code, Failure};
 use crate::event::Event;
 use crate::pg::{Fault, Limits, Parameter, Refusal, Session, Type, get};
-use crate::sql::bookkeeping::{checkpoint, move_checkpoint, start_checkpoint, timeline};
-use crate::sql::{Backfill, ScriptStep};
+use crate::sql::bookkeeping::{checkpoint, mark_batch, move_checkpoint, start_checkpoint, timeline};
+use crate::sql::{Backfill, ScriptStep, Statement};
 
 /// Where a position means something. VACUUM FULL, CLUSTER, a restore or a failover make another place of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,7 @@ struct Place {
 /// How far a pass over the table is.
 #[derive(Debug)]
 struct Position {
+    table_oid: i64,
     next_block: i64,
     end_block: i64,
     rows: u64,
@@ -55,7 +56,7 @@ impl Driver<'_> {
             before = Some(left);
             let (place, end_block) = locate(&self.worker, backfill).await?;
             self.start_over(step, &place, end_block).await?;
-            position = Position { next_block: 0, end_block, rows: position.rows };
+            position = Position { table_oid: place.table_oid, next_block: 0, end_block, rows: position.rows };
         }
     }
 
@@ -68,7 +69,7 @@ impl Driver<'_> {
             self.may_go_on()?;
             let started = Instant::now();
             let until = (position.next_block + i64::from(pace.blocks())).min(position.end_block);
-            let (outcome, holders) = self.wait(step).on(self.batch(step, work, position.next_block, until)).await;
+            let (outcome, holders) = self.wait(step).on(self.batch(step, work, position, until)).await;
             match outcome {
                 Ok(batch) => {
                     attempt = 0;
@@ -105,20 +106,29 @@ impl Driver<'_> {
     }
 
     /// One batch: its rows and its checkpoint, or neither.
-    async fn batch(&mut self, step: &ScriptStep, work: &Backfill, from: i64, until: i64) -> Result<Batch, Refusal> {
-        let (first, past) = (format!("({from},0)"), format!("({until},0)"));
+    async fn batch(
+        &mut self,
+        step: &ScriptStep,
+        work: &Backfill,
+        position: &Position,
+        until: i64,
+    ) -> Result<Batch, Refusal> {
+        let (first, past) = (format!("({},0)", position.next_block), format!("({until},0)"));
         let limits = Limits::patient(&self.locks);
-        let transaction = self.worker.begin(&limits, &work.settings).await?;
+        let mark = mark_batch(position.table_oid);
+        let settings: Vec<Statement> = work.settings.iter().cloned().chain([mark]).collect();
+        let transaction = self.worker.begin(&limits, &settings).await?;
         let range: [Parameter<'_>; 2] = [(&first, Type::TEXT), (&past, Type::TEXT)];
         let rows = transaction.send(&work.batch, &range).await?;
         let batch = rows.first().and_then(counted).ok_or_else(|| Refusal::unexpected("the batch's counts"))?;
         let written = i64::try_from(batch.written).unwrap_or(i64::MAX);
-        let moved: [Parameter<'_>; 5] = [
+        let moved: [Parameter<'_>; 6] = [
             (&self.run, Type::INT8),
             (&step.id, Type::TEXT),
             (&until, Type::INT8),
             (&written, Type::INT8),
             (&self.fence, Type::INT8),
+            (&position.table_oid, Type::INT8),
         ];
         if transaction.change(&move_checkpoint(), &moved).await? != 1 {
             return Err(Refusal::fenced());
@@ -138,11 +148,11 @@ impl Driver<'_> {
             let (next_block, stored_end): (i64, i64) = (get(row, 3)?, get(row, 4)?);
             written = get::<i64>(row, 5)?.unsigned_abs();
             if stored == *place && stored_end <= end_block {
-                return Ok(Position { next_block, end_block: stored_end, rows: written });
+                return Ok(Position { table_oid: place.table_oid, next_block, end_block: stored_end, rows: written });
             }
         }
         self.start_over(step, place, end_block).await?;
-        Ok(Position { next_block: 0, end_block, rows: written })
+        Ok(Position { table_oid: place.table_oid, next_block: 0, end_block, rows: written })
     }
 
     async fn start_over(&self, step: &ScriptStep, place: &Place, end_block: i64) -> Result<(), Failure> {

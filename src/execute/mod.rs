@@ -1,7 +1,9 @@
 //! Doing it: every loop that talks to the server. No SQL is written here; the script says what is sent.
 
+pub mod account;
 mod backfill;
 pub mod bookkeeping;
+pub mod calibrate;
 pub mod checks;
 mod expressions;
 pub mod facts;

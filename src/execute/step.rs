@@ -10,7 +10,7 @@ use crate::error::{Code, Failure};
 use crate::event::Event;
 use crate::pg::{Fault, Limits, Refusal, get};
 use crate::plan::TxnMode;
-use crate::sql::bookkeeping::{assert_fence, finish_step};
+use crate::sql::bookkeeping::{assert_fence, begin_cost, finish_cost, finish_step};
 use crate::sql::{MigrationScript, ScriptStep, Statement, StepState, Work};
 
 impl<'a> Driver<'a> {
@@ -26,7 +26,9 @@ impl<'a> Driver<'a> {
         let state = self.state(step).await?;
         if state == StepState::Done {
             self.observer.observe(&Event::StepSkipped { id: step.id.clone() });
-            return self.record(&self.records(migration, step, history, started)).await;
+            let record = finish_step(self.run, migration.version, &step.id, millis_since(started));
+            let records: Vec<Statement> = std::iter::once(record).chain(history.cloned()).collect();
+            return self.record(&records).await;
         }
         self.observer.observe(&Event::StepStarted { id: step.id.clone(), title: step.title.clone(), lock: step.lock });
         if state == StepState::Partial
@@ -39,10 +41,12 @@ impl<'a> Driver<'a> {
                 self.transaction(migration, step, statements, history, started).await?;
             }
             (Work::Statements(statements), TxnMode::Autocommit | TxnMode::Batches) => {
+                self.record(&[begin_cost(self.run, &step.id, migration.table.as_ref())]).await?;
                 self.unlimited(step, statements).await?;
                 self.record(&self.records(migration, step, history, started)).await?;
             }
             (Work::Backfill(backfill), _) => {
+                self.record(&[begin_cost(self.run, &step.id, migration.table.as_ref())]).await?;
                 self.backfill(step, backfill).await?;
                 self.record(&self.records(migration, step, history, started)).await?;
             }
@@ -70,8 +74,9 @@ impl<'a> Driver<'a> {
         history: Option<&Statement>,
         started: Instant,
     ) -> Vec<Statement> {
+        let cost = finish_cost(self.run, &step.id, migration.table.as_ref());
         let record = finish_step(self.run, migration.version, &step.id, millis_since(started));
-        std::iter::once(record).chain(history.cloned()).collect()
+        [cost, record].into_iter().chain(history.cloned()).collect()
     }
 
     /// One transaction in one round trip; where the lock is not to be had, it rests and asks again, and says who has it.
@@ -84,13 +89,15 @@ impl<'a> Driver<'a> {
         started: Instant,
     ) -> Result<(), Failure> {
         let fence = assert_fence(self.fence);
+        let begin = begin_cost(self.run, &step.id, migration.table.as_ref());
+        let statements: Vec<Statement> = std::iter::once(begin).chain(statements.iter().cloned()).collect();
         let limits = if step.lock.is_strong() { Limits::strong(&self.locks) } else { Limits::patient(&self.locks) };
         let mut attempt = 0;
         loop {
             attempt += 1;
             self.may_go_on()?;
             let records = self.records(migration, step, history, started);
-            let framed: Vec<&Statement> = self.framed(&fence, statements, &records).collect();
+            let framed: Vec<&Statement> = self.framed(&fence, &statements, &records).collect();
             let sent = self.worker.transaction(&limits, framed);
             let (outcome, holders) = self.wait(step).on(sent).await;
             match outcome {

@@ -257,6 +257,14 @@ impl Transaction<'_> {
         self.inner.query_typed(statement.text(), parameters).await.map_err(Refusal::new)
     }
 
+    /// Asks a question.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn ask(&self, query: &Query, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Refusal> {
+        self.inner.query_typed(query.text(), parameters).await.map_err(Refusal::new)
+    }
+
     /// Sends one statement and counts the rows it changed.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 mod backfill;
 mod cost;
 mod enforce;
+mod estimate;
 mod expand;
 mod lookup;
 mod mapping;
@@ -14,6 +15,7 @@ mod op;
 mod owners;
 mod prepare;
 mod rights;
+mod sample;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,6 +37,7 @@ pub use op::{Held, LockLevel, Op, TxnMode};
 pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsupported};
 pub use prepare::{SystemTenant, Tenants};
 pub use rights::missing_rights;
+pub use sample::{Sample, Samples};
 
 /// The stages of the conversion, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -183,6 +186,8 @@ pub struct Plan {
     pub backfill: BackfillLimits,
     /// How strong locks are asked for.
     pub locks: LockLimits,
+    /// What was measured on copies, where somebody asked for it.
+    pub samples: Samples,
 }
 
 impl Plan {
@@ -207,6 +212,7 @@ impl Plan {
             blockers: Vec::new(),
             backfill: config.backfill.clone(),
             locks: config.locks.clone(),
+            samples: Samples::new(),
         };
         for owned in &owners.tables {
             if let Some(table) = catalog.tables.get(&owned.name) {
@@ -232,7 +238,14 @@ impl Plan {
             }
         }
         plan.migrations = writer.migrations;
+        estimate::charge(&mut plan, catalog);
         Ok(plan)
+    }
+
+    /// Counts the costs anew with what was measured.
+    pub fn calibrate(&mut self, catalog: &Catalog, samples: Samples) {
+        self.samples = samples;
+        estimate::charge(self, catalog);
     }
 
     /// Every step in order.

@@ -3,6 +3,7 @@
 //! Nothing here knows the terminal (`ui` does) or decides anything. The functions return [`std::io::Result`], because only
 //! their caller knows what they write to, and whether a reader that left (`| head`) is worth a word.
 
+pub mod account;
 pub mod checks;
 pub mod demo;
 pub mod diff;

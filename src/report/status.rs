@@ -2,18 +2,33 @@
 
 use std::io::{self, Write};
 
-use super::Shape;
+use serde::Serialize;
+
+use super::{Shape, account};
+use crate::execute::account::Account;
 use crate::execute::status::{BackfillStatus, MigrationStatus, RunStatus, Status};
 
-/// Writes it.
+/// The status, and the bill where it was asked for.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a Account>,
+}
+
+/// Writes it, with the bill where it was asked for.
 ///
 /// # Errors
 /// The writer's.
-pub fn write(status: &Status, shape: Shape, out: &mut impl Write) -> io::Result<()> {
+pub fn write(status: &Status, account: Option<&Account>, shape: Shape, out: &mut impl Write) -> io::Result<()> {
     match shape {
-        Shape::Text => text(status, out),
+        Shape::Text => {
+            text(status, out)?;
+            account.map_or(Ok(()), |costs| account::write(costs, out))
+        }
         Shape::Json => {
-            serde_json::to_writer_pretty(&mut *out, status)?;
+            serde_json::to_writer_pretty(&mut *out, &Report { status, account })?;
             writeln!(out)
         }
     }

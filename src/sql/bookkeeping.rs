@@ -1,7 +1,8 @@
 //! The statements of the bookkeeping: which run holds the pen, what is done, how far a backfill is.
 
-use super::quote::literal;
+use super::quote::{literal, qualified};
 use super::{Query, Statement};
+use crate::catalog::QualifiedName;
 
 /// The conversion's history, which refinery keeps.
 pub const HISTORY: &str = "tenantctl.schema_history";
@@ -116,6 +117,58 @@ pub fn finish_step(run: i64, version: i32, step: &str, elapsed_ms: u128) -> Stat
     ))
 }
 
+/// Notes where the log and the table's sizes are when a step begins; where it begins again, the first sizes stay.
+pub fn begin_cost(run: i64, step: &str, table: Option<&QualifiedName>) -> Statement {
+    Statement::new(format!(
+        "INSERT INTO tenantctl.step_cost (run_id, step_id, wal_start, heap_bytes_before, index_bytes_before) SELECT {run}, \
+         {}, pg_current_wal_insert_lsn(), now.heap, now.indexes FROM tenantctl.table_bytes({}) AS now ON CONFLICT (run_id, \
+         step_id) DO UPDATE SET wal_start = excluded.wal_start",
+        literal(step),
+        relation(table)
+    ))
+}
+
+/// Notes what a step cost, right before it is recorded as done. A step with a checkpoint counted its log batch by batch.
+pub fn finish_cost(run: i64, step: &str, table: Option<&QualifiedName>) -> Statement {
+    let step = literal(step);
+    Statement::new(format!(
+        "UPDATE tenantctl.step_cost AS c SET heap_bytes_after = now.heap, index_bytes_after = now.indexes, wal_bytes = \
+         coalesce((SELECT p.wal_bytes FROM tenantctl.checkpoint AS p WHERE p.run_id = {run} AND p.step_id = {step}), \
+         pg_wal_lsn_diff(pg_current_wal_insert_lsn(), c.wal_start)::bigint) FROM tenantctl.table_bytes({}) AS now WHERE \
+         c.run_id = {run} AND c.step_id = {step}",
+        relation(table)
+    ))
+}
+
+fn relation(table: Option<&QualifiedName>) -> String {
+    table.map_or_else(|| "NULL".to_owned(), |table| literal(&qualified(table)))
+}
+
+/// Remembers in a batch's transaction where the log and the count of HOT updates of the table are, for
+/// [`move_checkpoint`].
+pub fn mark_batch(table_oid: i64) -> Statement {
+    Statement::new(format!(
+        "SELECT set_config('tenantctl.batch_wal', pg_current_wal_insert_lsn()::text, true), \
+         set_config('tenantctl.batch_hot', pg_stat_get_xact_tuples_hot_updated({table_oid}::oid)::text, true)"
+    ))
+}
+
+/// Whether what steps cost is recorded here.
+pub fn has_costs() -> Query {
+    Query::new("SELECT to_regclass('tenantctl.step_cost') IS NOT NULL")
+}
+
+/// What the steps of a run cost: step, milliseconds, rows, batches, HOT rows, bytes of log, of heap and of indexes. Sizes
+/// are those of all measured steps, rows and batches of those with a checkpoint.
+pub fn costs(run: i64) -> Query {
+    Query::new(format!(
+        "SELECT c.step_id, s.elapsed_ms, p.rows_written, p.batches, p.hot_rows, c.wal_bytes, c.heap_bytes_after - \
+         c.heap_bytes_before, c.index_bytes_after - c.index_bytes_before FROM tenantctl.step_cost AS c JOIN tenantctl.step \
+         AS s USING (run_id, step_id) LEFT JOIN tenantctl.checkpoint AS p USING (run_id, step_id) WHERE c.run_id = {run} AND \
+         c.wal_bytes IS NOT NULL"
+    ))
+}
+
 /// A backfill's checkpoint: `$1` run, `$2` step; answers oid, file, timeline, next block, end block, rows, batches.
 pub fn checkpoint() -> Query {
     Query::new(
@@ -136,10 +189,14 @@ pub fn start_checkpoint() -> Statement {
 }
 
 /// Moves a checkpoint in the batch's transaction, and holds the pen while it does: `$1` run, `$2` step, `$3` next block,
-/// `$4` rows of this batch, `$5` fence. Changes no row where another run took over.
+/// `$4` rows of this batch, `$5` fence, `$6` the table's oid. Counts also the log since [`mark_batch`]. Changes no row where
+/// another run took over.
 pub fn move_checkpoint() -> Statement {
     Statement::new(
         "UPDATE tenantctl.checkpoint SET next_block = $3, rows_written = rows_written + $4, batches = batches + 1, \
+         wal_bytes = wal_bytes + pg_wal_lsn_diff(pg_current_wal_insert_lsn(), \
+         current_setting('tenantctl.batch_wal')::pg_lsn)::bigint, hot_rows = hot_rows + \
+         pg_stat_get_xact_tuples_hot_updated($6::bigint::oid) - current_setting('tenantctl.batch_hot')::bigint, \
          updated_at = now() WHERE run_id = $1 AND step_id = $2 AND EXISTS (SELECT 1 FROM tenantctl.lease WHERE id = 1 AND \
          fence = $5 FOR SHARE)",
     )

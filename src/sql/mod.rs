@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod bookkeeping;
+pub mod calibration;
 pub mod census;
 mod ddl;
 pub mod disagreement;

@@ -42,6 +42,9 @@ pub struct Script {
     pub blockers: Vec<Blocker>,
     /// How strong locks are asked for.
     pub locks: LockLimits,
+    /// Tables whose costs were measured on a copy of some of their pages, for people.
+    #[serde(default)]
+    pub calibrated: Vec<QualifiedName>,
 }
 
 /// One versioned migration.
@@ -128,6 +131,7 @@ pub fn render(plan: &Plan) -> Script {
         notices: plan.notices.clone(),
         blockers: plan.blockers.clone(),
         locks: plan.locks.clone(),
+        calibrated: plan.samples.keys().cloned().collect(),
     }
 }
 

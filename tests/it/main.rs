@@ -3,6 +3,7 @@
 
 mod aicd;
 mod apps;
+mod bill;
 mod catalog;
 mod commands;
 mod config;

@@ -70,6 +70,25 @@ pub(super) fn bill(script: &Script) -> Option<Bill> {
     Some(Bill { total: line("in all", 0, &total, &total), phases, steps, more, unknown: total.unknown })
 }
 
+/// What the numbers rest on, and how far they can be trusted.
+pub(super) fn basis(script: &Script) -> String {
+    let basis = match script.calibrated.len() {
+        0 => "estimated from the catalog's statistics (--calibrate measures)".to_owned(),
+        tables => {
+            let tables = human::counted(tables, "table", "tables");
+            format!("measured on copies of some pages of {tables}, else estimated from the catalog's statistics")
+        }
+    };
+    let missing = match script.steps().map(|step| step.cost.unknown).sum::<u64>() {
+        0 => String::new(),
+        steps => format!(
+            "; {} of tables without a known size count as nothing",
+            human::counted(steps as usize, "step", "steps")
+        ),
+    };
+    format!("{basis}; disk is growth before VACUUM gives room back, time a rough guess{missing}")
+}
+
 fn line(what: &str, step: usize, cost: &Cost, total: &Cost) -> Line {
     let (part, whole) = match total.duration.as_millis() {
         0 => (u128::from(cost.wal_bytes), u128::from(total.wal_bytes)),

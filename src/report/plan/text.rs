@@ -5,11 +5,14 @@ use std::io::{self, Write};
 
 use super::super::human;
 use super::super::layout::{WIDTH, columns, hang_within, indented};
+use super::bill::{self, Line};
 use super::{Detail, Page, words};
 use crate::catalog::QualifiedName;
 use crate::plan::{LockLevel, Phase};
 use crate::sql::{MigrationScript, Script, ScriptStep, TableOverview, TableScope, Work};
 
+/// How many steps are named for what they cost.
+const DEAREST: usize = 5;
 /// Narrower than this, a step's lock stands under its title and not before it.
 const ROOM_FOR_LOCKS: usize = 80;
 
@@ -21,6 +24,7 @@ pub(super) fn write(script: &Script, page: Page, out: &mut impl Write) -> io::Re
         tables(script, out)?;
     }
     locks(script, out)?;
+    costs(script, page.width, out)?;
     blockers(script, page.width, out)?;
     notices(script, page.width, out)?;
     for phase in Phase::ALL {
@@ -96,6 +100,33 @@ fn locks(script: &Script, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "\nLocks")?;
     columns(&rows, 2).iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// The bill: in all, by phase, and the dearest steps by their number.
+fn costs(script: &Script, width: usize, out: &mut impl Write) -> io::Result<()> {
+    let Some(bill) = bill::bill(script) else { return Ok(()) };
+    let row = |what: String, line: &Line| {
+        let amounts = [&line.rows, &line.hot, &line.batches, &line.wal, &line.heap, &line.index, &line.time];
+        let [rows, hot, batches, wal, heap, index, time] = amounts.map(|amount| amount.text.clone());
+        [what, rows, hot, batches, wal, heap, index, time]
+    };
+    let heading = ["", "rows", "HOT", "batches", "WAL", "heap", "indexes", "time"].map(str::to_owned);
+    let rows: Vec<[String; 8]> = [heading, row("in all".to_owned(), &bill.total)]
+        .into_iter()
+        .chain(bill.phases.iter().map(|phase| row(format!("  {}", phase.what), phase)))
+        .collect();
+    writeln!(out, "\nThe bill")?;
+    columns(&rows, 2).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    let dearest = bill.steps.iter().take(DEAREST).filter(|step| step.share > 0);
+    let dearest: Vec<[String; 5]> = dearest
+        .map(|step| {
+            let amounts = [&step.rows, &step.wal, &step.time].map(|amount| amount.text.clone());
+            let [rows, wal, time] = amounts;
+            [format!("{} %", step.share), step.what.clone(), rows, wal, time]
+        })
+        .collect();
+    columns(&dearest, 4).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    write!(out, "{}", hang_within(width, "", &bill::basis(script), 2))
 }
 
 fn blockers(script: &Script, width: usize, out: &mut impl Write) -> io::Result<()> {

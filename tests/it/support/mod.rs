@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use tenantctl::embedded::{self, Options};
+use tenantctl::embedded::{self, Durability, Options};
 use tenantctl::pg::settings::{Environment, Settings};
 use tokio_postgres::{Client, NoTls};
 
@@ -28,8 +28,13 @@ impl Server {
 
     /// Starts one with settings of its own.
     pub fn with(settings: &[(&str, &str)]) -> Self {
+        Server::of(Durability::Careless, settings)
+    }
+
+    /// Starts one that treats what it writes like this.
+    pub fn of(durability: Durability, settings: &[(&str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Server(embedded::Server::start(&Options { settings, ..Options::default() }).unwrap())
+        Server(embedded::Server::start(&Options { settings, durability }).unwrap())
     }
 
     /// Connects as `role`; its name for the server's log is `application`.
