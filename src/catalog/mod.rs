@@ -4,8 +4,11 @@
 //! rests on those yet.
 
 mod activity;
+pub mod code;
 pub mod diff;
+mod lock;
 pub mod name;
+mod objects;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -13,10 +16,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use activity::LockHolder;
+pub use activity::{Activity, HeldLock, LockHolder, Prepared, Replica, Route, Slot, Transaction, Vacuum};
 pub(crate) use activity::{from_seconds, seconds};
 pub use diff::{Change, Difference, Object};
+pub use lock::LockMode;
 pub use name::{Ident, QualifiedName};
+pub use objects::{Bookkeeping, EventTrigger, Objects, Part, Policy, Routine, Rule, TakenName};
 pub use storage::{ColumnStatistics, IndexStorage, Storage, WalSettings};
 
 /// One database at one moment.
@@ -32,6 +37,9 @@ pub struct Catalog {
     pub views: Vec<View>,
     /// Functions whose arguments or result are a row of one of them, one entry for each overload.
     pub row_functions: Vec<RowFunction>,
+    /// What stands around them: policies, rules, event triggers, the code of functions, names that are taken.
+    #[serde(default)]
+    pub objects: Objects,
 }
 
 /// The server, the database and the role that looks at them.

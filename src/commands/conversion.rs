@@ -1,5 +1,7 @@
 //! A conversion that is ready to run: the lock is held, and the script is the stored one or a new one.
 
+use std::collections::BTreeSet;
+
 use super::expected::{Drift, Expected};
 use super::planning::{self, Planned};
 use crate::config::Config;
@@ -9,7 +11,7 @@ use crate::execute::bookkeeping::{self, StoredRun};
 use crate::execute::{self, Done, Interrupt, Target, Tools, Watch, status};
 use crate::pg::settings::Settings;
 use crate::pg::{Access, Session};
-use crate::plan::{Blocker, missing_rights};
+use crate::plan::Kind;
 use crate::sql::Script;
 
 /// What the operator asks for.
@@ -86,8 +88,7 @@ impl Conversion {
             }
             None => {
                 let planned = order.plan(&worker, config).await?;
-                refuse_blocked(&planned.script)?;
-                refuse_without_rights(&planned, presence.runs)?;
+                refuse_blocked(&planned)?;
                 Work::Begin(Box::new(planned))
             }
         };
@@ -169,22 +170,23 @@ async fn refuse_elsewhere(run: &StoredRun, worker: &Session) -> Result<(), Failu
         .hint("run `tenantctl migrate --replan`: it keeps what is done and plans the rest anew"))
 }
 
-fn refuse_blocked(script: &Script) -> Result<(), Failure> {
-    if script.blockers.is_empty() {
-        return Ok(());
+/// Blockers and missing rights in one report; where only rights are missing, another role may run the same plan.
+fn refuse_blocked(planned: &Planned) -> Result<(), Failure> {
+    let script = &planned.script;
+    let rights = script.notices.iter().filter(|notice| notice.kind == Kind::RightMissing);
+    let rights: Vec<&str> = rights.map(|notice| notice.text.trim_start_matches("migrate needs ")).collect();
+    let lacks = format!("the role {} lacks:\n{}", planned.catalog.server.role, rights.join("\n"));
+    let grant = "run as the owner of the tables, or grant what is missing";
+    let (mut lines, mut remedies): (Vec<String>, BTreeSet<&str>) =
+        script.blockers.iter().map(|blocker| (blocker.describe(), blocker.remedy.as_str())).unzip();
+    if lines.is_empty() {
+        let refusal = Failure::new(Code::RightsMissing, lacks).hint(grant);
+        return if rights.is_empty() { Ok(()) } else { Err(refusal) };
     }
-    let lines = script.blockers.iter().map(Blocker::describe);
-    let remedies = script.blockers.iter().map(|blocker| blocker.remedy.clone());
-    Err(Failure::new(Code::PlanBlocked, format!("the plan is blocked:\n{}", lines.collect::<Vec<_>>().join("\n")))
-        .hint(remedies.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("; ")))
-}
-
-fn refuse_without_rights(planned: &Planned, bookkeeping_exists: bool) -> Result<(), Failure> {
-    let missing = missing_rights(&planned.catalog, &planned.owners, &planned.plan, bookkeeping_exists);
-    if missing.is_empty() {
-        return Ok(());
+    if !rights.is_empty() {
+        lines.push(lacks);
+        remedies.insert(grant);
     }
-    let role = &planned.catalog.server.role;
-    Err(Failure::new(Code::RightsMissing, format!("the role {role} lacks:\n{}", missing.join("\n")))
-        .hint("run as the owner of the tables, or grant what is missing"))
+    Err(Failure::new(Code::PlanBlocked, format!("the plan is blocked:\n{}", lines.join("\n")))
+        .hint(remedies.into_iter().collect::<Vec<_>>().join("; ")))
 }

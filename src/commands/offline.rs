@@ -16,7 +16,7 @@ use crate::embedded::{Options, Server};
 use crate::error::{Code, Failure};
 use crate::pg::settings::{Environment, Settings};
 use crate::pg::{Access, Session};
-use crate::plan::Notice;
+use crate::plan::{Kind, Notice};
 use crate::sql::Statement;
 use crate::sql::offline::{DATABASE, LOADER, create_loader, create_role, renew_database};
 use complaints::{Loaded, Source};
@@ -50,7 +50,7 @@ async fn load_and_plan(server: &Server, sources: &[Source], config: &Config) -> 
     }
     let planned = planning::plan_for(&session, config, catalog).await;
     let mut planned = planned.map_err(|failure| loaded.explain(failure))?;
-    let notice = |text: String| Notice { table: None, text };
+    let notice = |text: String| Notice { kind: Kind::FileRemark, table: None, text };
     let known = std::mem::take(&mut planned.script.notices);
     let own = complaints::about(sources, server.version() / 10_000).into_iter().chain(loaded.texts());
     planned.script.notices = own.map(notice).chain(known).collect();

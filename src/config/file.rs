@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use toml::Spanned;
 
 use super::syntax::{self, line_of};
 use super::written::{self, File, ScopeWord, SourceWord, Style};
 use super::{
-    BackfillLimits, Config, Expression, IdStyle, LockLimits, OwnerRule, Scope, Source, StrategyChoice, SystemId,
-    SystemTenant, TableKey, TableRule, TenantColumns, TenantMap, TenantsMode, TenantsTable, Unowned,
+    BackfillLimits, Config, Expression, IdStyle, LockLimits, OwnerRule, Scope, ServerFacts, Source, StrategyChoice,
+    SystemId, SystemTenant, TableKey, TableRule, TenantColumns, TenantMap, TenantsMode, TenantsTable, Unowned,
 };
 use crate::catalog::{Ident, QualifiedName};
 use crate::error::{Code, Failure};
@@ -79,6 +80,7 @@ impl Reader<'_> {
             tables: self.rules(file.tables),
             backfill,
             locks,
+            server: self.server(&file.server),
         }
     }
 
@@ -320,6 +322,19 @@ impl Reader<'_> {
             }
         }
         limits
+    }
+
+    fn server(&mut self, written: &written::Server) -> ServerFacts {
+        let free_disk = written.free_disk.as_ref().and_then(|value| self.size("server.free_disk", value));
+        ServerFacts { free_disk, long_transaction: self.duration("server.long_transaction", &written.long_transaction) }
+    }
+
+    fn size(&mut self, key: &str, value: &Spanned<String>) -> Option<u64> {
+        let size = value.get_ref().parse::<ByteSize>();
+        if size.is_err() {
+            self.wrong(value, key, "not a size; write it with its unit, such as \"200GiB\" or \"1.5TB\"");
+        }
+        size.ok().map(|size| size.as_u64())
     }
 
     fn duration(&mut self, key: &str, value: &Spanned<String>) -> Duration {

@@ -45,6 +45,8 @@ pub struct Config {
     pub backfill: BackfillLimits,
     /// How strong locks are asked for.
     pub locks: LockLimits,
+    /// What only the operator knows about the server.
+    pub server: ServerFacts,
 }
 
 impl Config {
@@ -272,4 +274,13 @@ pub struct LockLimits {
     pub statement_timeout: Duration,
     /// The longest rest between two attempts.
     pub max_wait: Duration,
+}
+
+/// What only the operator knows about the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// Bytes of free disk, which SQL cannot see.
+    pub free_disk: Option<u64>,
+    /// How long a transaction is open before preflight names it.
+    pub long_transaction: Duration,
 }

@@ -23,6 +23,7 @@ pub struct File {
     pub tables: BTreeMap<Spanned<String>, Rule>,
     pub backfill: Backfill,
     pub locks: Locks,
+    pub server: Server,
 }
 
 impl Default for File {
@@ -37,6 +38,7 @@ impl Default for File {
             tables: BTreeMap::new(),
             backfill: Backfill::default(),
             locks: Locks::default(),
+            server: Server::default(),
         }
     }
 }
@@ -254,6 +256,20 @@ impl Default for Locks {
             statement_timeout: unwritten("10s".to_owned()),
             max_wait: unwritten("10s".to_owned()),
         }
+    }
+}
+
+/// `[server]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct Server {
+    pub free_disk: Option<Spanned<String>>,
+    pub long_transaction: Spanned<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server { free_disk: None, long_transaction: unwritten("1m".to_owned()) }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::error::{Code, Failure};
 use crate::pg::{Fault, Limits, Parameter, Refusal, Session, Transaction, Type, get};
-use crate::plan::{Cost, Notice, Op, Plan, Sample, Samples, TablePlan};
+use crate::plan::{Cost, Kind, Notice, Op, Plan, Sample, Samples, TablePlan};
 use crate::sql::calibration::{self, Copy};
 
 /// How many tables are measured at most, those with the most log first.
@@ -47,7 +47,7 @@ pub async fn calibrate(session: &mut Session, catalog: &Catalog, plan: &Plan) ->
             "nothing was calibrated: publication {} is FOR ALL TABLES and would send the copies to its subscribers",
             published.join(", ")
         );
-        calibration.notices.push(Notice { table: None, text });
+        calibration.notices.push(Notice { kind: Kind::NotCalibrated, table: None, text });
         return Ok(calibration);
     }
     let limits = Limits::strong(&plan.locks);
@@ -68,7 +68,7 @@ pub async fn calibrate(session: &mut Session, catalog: &Catalog, plan: &Plan) ->
             Err(refusal) => {
                 let code = refusal.sqlstate.unwrap_or_else(|| "unknown".to_owned());
                 let text = format!("not calibrated: its copy was refused (SQLSTATE {code})");
-                calibration.notices.push(Notice { table: Some(name.clone()), text });
+                calibration.notices.push(Notice { kind: Kind::NotCalibrated, table: Some(name.clone()), text });
             }
         }
     }

@@ -15,7 +15,9 @@ use serde::de::DeserializeOwned;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, Row};
 
-use crate::catalog::{Catalog, Check, ColumnStatistics, ForeignKey, Ident, Key, QualifiedName, Server, Table};
+use crate::catalog::{
+    Activity, Catalog, Check, ColumnStatistics, ForeignKey, Ident, Key, Objects, QualifiedName, Server, Table,
+};
 use crate::error::{Code, Failure};
 
 /// The oldest major version whose catalogs the queries fit.
@@ -50,6 +52,9 @@ const STATISTICS: Query = query!("statistics", "statistics.sql");
 const TRIGGERS: Query = query!("triggers", "triggers.sql");
 const VIEWS: Query = query!("views", "views.sql");
 const FUNCTIONS: Query = query!("functions", "functions.sql");
+const OBJECTS: Query = query!("policies, rules and names", "objects.sql");
+const ROUTINES: Query = query!("the code of functions", "routines.sql");
+const ACTIVITY: Query = query!("what happens right now", "activity.sql");
 const SCHEMAS: Query = query!("schemas", "schemas.sql");
 
 /// Reads the catalog of `schemas`: their tables, and the views and functions of any schema that use those.
@@ -69,6 +74,15 @@ pub async fn introspect(client: &Client, schemas: &[Ident]) -> Result<Catalog, F
     let ended = client.batch_execute("COMMIT").await.map_err(|error| failed("the end of the transaction", &error));
     let catalog = catalog?;
     ended.map(|()| catalog)
+}
+
+/// Reads what happens on the server right now, with one statement; `tables` are the oids of those that matter.
+///
+/// # Errors
+/// The connection broke, or the query was refused.
+pub async fn activity(client: &Client, tables: &[u32]) -> Result<Activity, Failure> {
+    let row = client.query_typed_one(ACTIVITY.sql, &[(&tables, Type::OID_ARRAY)]).await;
+    item(&ACTIVITY, &row.map_err(|error| failed(ACTIVITY.about, &error))?)
 }
 
 /// The users' schemas that hold tables, by name. System schemas, tenantctl's own, and those that hold only tables of
@@ -163,11 +177,15 @@ impl Reader<'_> {
                 }
             });
         }
+        let mut objects: Objects = item(&OBJECTS, &self.row(&OBJECTS, &[self.schemas()]).await?)?;
+        objects.routines =
+            self.rows(&ROUTINES, &[]).await?.iter().map(|row| item(&ROUTINES, row)).collect::<Result<_, _>>()?;
         Ok(Catalog {
             server,
             tables: tables.into_values().map(|found| (found.name, found.table)).collect(),
             views: self.items(&VIEWS).await?,
             row_functions: self.items(&FUNCTIONS).await?,
+            objects,
         })
     }
 

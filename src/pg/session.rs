@@ -7,7 +7,7 @@ use postgres_types::{ToSql, Type};
 use super::connect::{self, Canceller, Ending, Opened};
 use super::settings::Settings;
 use super::{Refusal, Row};
-use crate::catalog::{Catalog, Ident};
+use crate::catalog::{Activity, Catalog, Ident, Route};
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::sql::{Query, Statement, bookkeeping};
@@ -39,7 +39,10 @@ const SETTINGS: &str = "SET search_path = pg_catalog; SET row_security = off; SE
                         committed'; SET statement_timeout = 0; SET lock_timeout = 0; SET standard_conforming_strings = on; \
                         SET check_function_bodies = on; SET client_min_messages = warning; SET \
                         idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on; SET \
-                        session_replication_role = origin; SET TimeZone = 'UTC'";
+                        session_replication_role = origin; SET TimeZone = 'UTC'; SET idle_session_timeout = 0";
+
+/// What 17 added: it would end a CREATE INDEX CONCURRENTLY in the middle.
+const SETTINGS_SINCE_17: &str = "; SET transaction_timeout = 0";
 
 impl Session {
     /// Connects and prepares the session.
@@ -57,25 +60,49 @@ impl Session {
             Access::Write => {
                 session.refuse_read_only(settings).await?;
                 session.set_up("SET default_transaction_read_only = off").await?;
+                session.is_same_backend().await?;
             }
-            Access::Application => return Ok(session),
+            Access::Application => {}
         }
-        session.is_same_backend().await?;
         Ok(session)
     }
 
-    /// Fails where another backend answers than at the beginning: a pooler gave this one to somebody else, and with it
-    /// the session's settings and locks.
+    /// Fails where another backend answers than at the beginning, or has other settings: a pooler gave this one to
+    /// somebody else, and with it the session's locks.
     ///
     /// # Errors
     /// [`Code::PoolerBetween`].
     pub async fn is_same_backend(&self) -> Result<(), Failure> {
-        let now: i32 = super::get(&self.one(&Query::backend(), &[]).await?, 0)?;
-        if now == self.pid {
+        if !self.route().await?.switches_backends {
             return Ok(());
         }
         Err(Failure::new(Code::PoolerBetween, "the server's process changed in the middle of the session")
             .hint("connect to PostgreSQL itself, or to a pooler in session mode; a transaction pooler loses locks and settings"))
+    }
+
+    /// How the statements get to the server. A transaction pooler may give one session the same backend many times, so
+    /// this is asked again and again.
+    async fn route(&self) -> Result<Route, Failure> {
+        let row = self.one(&Query::route(), &[]).await?;
+        let (pid, kept, reached): (i32, bool, Option<i32>) =
+            (super::get(&row, 0)?, super::get(&row, 1)?, super::get(&row, 2)?);
+        Ok(Route {
+            switches_backends: pid != self.pid || !kept,
+            dialled: self.opened.port,
+            reached: reached.and_then(|port| u16::try_from(port).ok()),
+        })
+    }
+
+    /// Reads what happens on the server right now: who holds locks on these tables (their oids), and all that is not
+    /// about tables.
+    ///
+    /// # Errors
+    /// The connection broke, or a question was refused.
+    pub async fn activity(&self, tables: &[u32]) -> Result<Activity, Failure> {
+        let mut route = self.route().await?;
+        let activity = super::introspect::activity(self.client(), tables).await?;
+        route.switches_backends |= self.route().await?.switches_backends;
+        Ok(Activity { route, ..activity })
     }
 
     async fn set_up(&self, own: &str) -> Result<(), Failure> {
@@ -84,7 +111,10 @@ impl Session {
             true => SETTINGS.to_owned(),
             false => SETTINGS.replace("SET session_replication_role = origin; ", ""),
         };
-        self.simple(&format!("{settings}; {own}")).await.map_err(|refusal| refusal.failure("setting up the session"))
+        let newer = if self.major >= 17 { SETTINGS_SINCE_17 } else { "" };
+        self.simple(&format!("{settings}{newer}; {own}"))
+            .await
+            .map_err(|refusal| refusal.failure("setting up the session"))
     }
 
     async fn may_set_replication_role(&self) -> Result<bool, Failure> {

@@ -2,7 +2,7 @@
 
 use super::lookup::is_unique;
 use super::owners::{Resolver, unsupported};
-use super::{Blocker, Facts, Op, Owner, Plan};
+use super::{Blocker, Facts, Kind, Op, Owner, Plan};
 use crate::catalog::{Firing, Ident, QualifiedName};
 use crate::config::TenantMap;
 
@@ -130,8 +130,12 @@ pub(super) fn blockers(plan: &Plan, facts: &Facts) -> Vec<Blocker> {
         ),
     ];
     let lines = lines.into_iter().filter(|(count, ..)| *count > 0);
-    let block =
-        |(count, what, remedy)| Blocker { table: Some(mapping.table.clone()), text: format!("{count} {what}"), remedy };
+    let block = |(count, what, remedy)| Blocker {
+        kind: Kind::TenantUnmappable,
+        table: Some(mapping.table.clone()),
+        text: format!("{count} {what}"),
+        remedy,
+    };
     lines.map(block).collect()
 }
 

@@ -13,8 +13,8 @@ mod mapping;
 mod notice;
 mod op;
 mod owners;
+mod preflight;
 mod prepare;
-mod rights;
 mod sample;
 
 use std::collections::BTreeMap;
@@ -23,7 +23,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Catalog, Ident, QualifiedName, Table};
+use crate::catalog::code::Star;
+use crate::catalog::{Activity, Catalog, Ident, LockHolder, QualifiedName, Table};
 use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
 
@@ -35,8 +36,8 @@ pub use mapping::{Mapping, MappingFacts, TENANT_TRIGGER};
 pub use notice::{Blocker, Notice};
 pub use op::{Held, LockLevel, Op, TxnMode};
 pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsupported};
+pub use preflight::{Found, Kind, Weight, kinds_table, surroundings, unreadable};
 pub use prepare::{SystemTenant, Tenants};
-pub use rights::missing_rights;
 pub use sample::{Sample, Samples};
 
 /// The stages of the conversion, in their order.
@@ -104,6 +105,12 @@ pub struct Facts {
     pub highest_tenant: Option<i64>,
     /// Rows that their source gives no owner, by table.
     pub unowned: BTreeMap<QualifiedName, u64>,
+    /// Rows whose owner column names no tenant, by table.
+    pub strangers: BTreeMap<QualifiedName, u64>,
+    /// Statements of clients that mean all columns of a table, and how often they were sent.
+    pub statements: Vec<(Star, i64)>,
+    /// What happens on the server right now: for people, no step depends on it.
+    pub activity: Activity,
     /// Why the server refuses a table's expression, by table.
     pub refused: BTreeMap<QualifiedName, String>,
     /// Functions in a table's expression that may answer otherwise each time, by table.
@@ -155,6 +162,8 @@ pub struct Step {
     pub op: Op,
     /// What it is expected to cost.
     pub cost: Cost,
+    /// The sessions that would keep it waiting if it ran now.
+    pub blocked_by: Vec<LockHolder>,
 }
 
 /// The whole conversion, or what is left of it.
@@ -239,6 +248,7 @@ impl Plan {
         }
         plan.migrations = writer.migrations;
         estimate::charge(&mut plan, catalog);
+        plan.look_around(config, catalog, owners, facts);
         Ok(plan)
     }
 
@@ -246,6 +256,18 @@ impl Plan {
     pub fn calibrate(&mut self, catalog: &Catalog, samples: Samples) {
         self.samples = samples;
         estimate::charge(self, catalog);
+    }
+
+    /// Adds what preflight finds, and who would keep each step waiting.
+    fn look_around(&mut self, config: &Config, catalog: &Catalog, owners: &Owners, facts: &Facts) {
+        let found = preflight::examine(config, catalog, owners, self, facts);
+        self.notices.extend(found.notices);
+        self.blockers.extend(found.blockers);
+        let blocked =
+            |step: &Step| preflight::blocked_by(self, &step.op, &facts.activity, config.server.long_transaction);
+        let mut holders: Vec<Vec<LockHolder>> = self.steps().map(blocked).collect();
+        let steps = self.migrations.iter_mut().flat_map(|migration| &mut migration.steps);
+        steps.zip(holders.drain(..)).for_each(|(step, holders)| step.blocked_by = holders);
     }
 
     /// Every step in order.
@@ -289,8 +311,8 @@ impl Writer {
         if ops.is_empty() {
             return;
         }
-        let steps =
-            ops.into_iter().map(|op| Step { id: step_id(phase, table, &op), op, cost: Cost::default() }).collect();
+        let step = |op| Step { id: step_id(phase, table, &op), op, cost: Cost::default(), blocked_by: Vec::new() };
+        let steps = ops.into_iter().map(step).collect();
         let name = match table {
             Some(table) => format!("{phase}_{}", word(table.name.as_str())),
             None => phase.to_string(),

@@ -3,13 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Lookup, Owner, Owners, Plan, Strategy, TablePlan, Value};
+use super::{Facts, Kind, Lookup, Owner, Owners, Plan, Strategy, TablePlan, Value};
 use crate::catalog::{Catalog, Firing, Ident, QualifiedName, RowSecurity, Table};
 use crate::config::{Config, Unowned};
 
 /// Something to know: the run goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notice {
+    /// What it is about, as a stable name.
+    pub kind: Kind,
     /// The table that it is about; nothing where it is about the database.
     pub table: Option<QualifiedName>,
     /// What happens, and what to do about it.
@@ -19,6 +21,8 @@ pub struct Notice {
 /// Something that must be mended first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Blocker {
+    /// What it is about, as a stable name.
+    pub kind: Kind,
     /// The table that it is about; nothing where it is about the database.
     pub table: Option<QualifiedName>,
     /// What is wrong.
@@ -43,6 +47,7 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
     let adds_columns = owners.tables.iter().any(|table| table.column.is_none());
     if adds_columns {
         notices.push(Notice {
+            kind: Kind::CachedPlan,
             table: None,
             text: "prepared SELECT * and RETURNING * fail once with \"cached plan must not change result type\" when \
                    their table gets its column; COPY without a column list and INSERT ... SELECT * must name columns"
@@ -52,13 +57,13 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
     if catalog.tables.values().any(|table| !table.publications.is_empty()) {
         let text =
             "a publication that is FOR ALL TABLES sends out the schema tenantctl too (every table there has a key)";
-        notices.push(Notice { table: None, text: text.to_owned() });
+        notices.push(Notice { kind: Kind::BookkeepingPublished, table: None, text: text.to_owned() });
     }
     for table in plan.tables.values() {
         if let Some(now) = catalog.tables.get(&table.owned.name) {
-            let about = |text: String| Notice { table: Some(table.owned.name.clone()), text };
-            notices.extend(adopted_rows(table, facts).into_iter().map(&about));
-            notices.extend(volatile(table, facts).into_iter().map(&about));
+            let about = |(kind, text): (Kind, String)| Notice { kind, table: Some(table.owned.name.clone()), text };
+            notices.extend(adopted_rows(table, facts).map(|text| about((Kind::RowsAdopted, text))));
+            notices.extend(volatile(table, facts).map(|text| about((Kind::ExpressionVolatile, text))));
             notices.extend(table_notices(config, catalog, plan, table, now).into_iter().map(&about));
         }
     }
@@ -86,40 +91,37 @@ fn missing_tenants(lookup: &Lookup) -> String {
     format!("from enforce on, {what} is refused; unowned = \"system\" would take it")
 }
 
-fn table_notices(config: &Config, catalog: &Catalog, plan: &Plan, table: &TablePlan, now: &Table) -> Vec<String> {
+fn table_notices(
+    config: &Config,
+    catalog: &Catalog,
+    plan: &Plan,
+    table: &TablePlan,
+    now: &Table,
+) -> Vec<(Kind, String)> {
     let mut texts = Vec::new();
     let name = &table.owned.name;
     if now.column(&config.tenant_column).is_some_and(|column| column.not_null) {
         return texts;
     }
-    let fires: Vec<&Ident> = now
-        .triggers
-        .iter()
-        .filter(|trigger| trigger.on_update && trigger.firing != Firing::Disabled && !ours(&trigger.name))
-        .map(|trigger| &trigger.name)
-        .collect();
-    if !fires.is_empty() && table.strategy == Strategy::Ranges {
-        let names = list(&fires);
-        texts.push(match table.skip_triggers {
-            true => format!("the backfill skips the triggers {names} (session_replication_role = replica)"),
-            false => format!("the backfill fires the triggers {names} on every row: the role may not skip them"),
-        });
+    if table.strategy == Strategy::Ranges {
+        texts.extend(triggers(table, now));
     }
     if let Owner::Parent(link) = &table.owned.owner
         && link.nullable
         && table.owned.unowned == Unowned::Stop
     {
-        texts.push(format!(
-            "({}) may be NULL: from enforce on, a row without a parent is refused; unowned = \"system\" would take it",
-            list(&link.columns.iter().collect::<Vec<_>>())
-        ));
+        let columns = list(&link.columns.iter().collect::<Vec<_>>());
+        let text = format!(
+            "({columns}) may be NULL: from enforce on, a row without a parent is refused; unowned = \"system\" would take it"
+        );
+        texts.push((Kind::ParentNullable, text));
     }
     if let Owner::Lookup(lookup) = &table.owned.owner
         && lookup.may_miss
         && table.owned.unowned == Unowned::Stop
         && plan.own_tenants().is_none_or(|own| own.owned.name != *name)
     {
-        texts.push(missing_tenants(lookup));
+        texts.push((Kind::TenantMissing, missing_tenants(lookup)));
     }
     let global: Vec<&Ident> = now
         .keys
@@ -128,7 +130,7 @@ fn table_notices(config: &Config, catalog: &Catalog, plan: &Plan, table: &TableP
         .map(|key| &key.name)
         .collect();
     if !global.is_empty() {
-        texts.push(format!("stays unique over all tenants: {}", list(&global)));
+        texts.push((Kind::UniqueGlobal, format!("stays unique over all tenants: {}", list(&global))));
     }
     let functions: Vec<String> = catalog
         .row_functions
@@ -137,10 +139,41 @@ fn table_notices(config: &Config, catalog: &Catalog, plan: &Plan, table: &TableP
         .map(|function| function.name.to_string())
         .collect();
     if !functions.is_empty() && table.owned.column.is_none() {
-        texts.push(format!("functions over its whole row get one more column: {}", functions.join(", ")));
+        let text = format!("functions over its whole row get one more column: {}", functions.join(", "));
+        texts.push((Kind::RowFunction, text));
     }
     if now.subscribed {
-        texts.push("a logical subscription writes it: its foreign keys are not checked for those rows".to_owned());
+        let text = "a logical subscription writes it: its foreign keys are not checked for those rows";
+        texts.push((Kind::Subscribed, text.to_owned()));
+    }
+    texts
+}
+
+/// The triggers that the backfill's UPDATEs fire, and those that they do not: `replica` skips ordinary triggers, and
+/// fires the ones that are meant for it.
+fn triggers(table: &TablePlan, now: &Table) -> Vec<(Kind, String)> {
+    let skipped = |firing: Firing| table.skip_triggers && firing == Firing::Origin;
+    let fires = |firing: Firing| match table.skip_triggers {
+        true => matches!(firing, Firing::Always | Firing::Replica),
+        false => matches!(firing, Firing::Always | Firing::Origin),
+    };
+    let of = |wanted: &dyn Fn(Firing) -> bool| {
+        let wanted =
+            now.triggers.iter().filter(|trigger| trigger.on_update && !ours(&trigger.name) && wanted(trigger.firing));
+        list(&wanted.map(|trigger| &trigger.name).collect::<Vec<_>>())
+    };
+    let (skipped, fired) = (of(&skipped), of(&fires));
+    let mut texts = Vec::new();
+    if !skipped.is_empty() {
+        let text = format!("the backfill skips the triggers {skipped} (session_replication_role = replica)");
+        texts.push((Kind::TriggerSkipped, text));
+    }
+    if !fired.is_empty() {
+        let why = match table.skip_triggers {
+            true => "they are ENABLE ALWAYS or REPLICA, so nothing skips them",
+            false => "the role may not skip them",
+        };
+        texts.push((Kind::TriggerFires, format!("the backfill fires the triggers {fired} on every row: {why}")));
     }
     texts
 }
@@ -158,11 +191,12 @@ pub(super) fn blockers(
         let (Some(now), Some(table)) = (catalog.tables.get(&owned.name), plan.tables.get(&owned.name)) else {
             continue;
         };
-        let mut block = |text: String, remedy: String| {
-            blockers.push(Blocker { table: Some(owned.name.clone()), text, remedy });
+        let mut block = |kind: Kind, text: String, remedy: String| {
+            blockers.push(Blocker { kind, table: Some(owned.name.clone()), text, remedy });
         };
         if let Some(why) = facts.refused.get(&owned.name) {
             block(
+                Kind::ExpressionRefused,
                 format!("{}: its expression cannot be used: {why}", config.at(owned.line)),
                 "mend the expression; its search path is pg_catalog, so other tables and functions need their schema"
                     .to_owned(),
@@ -171,29 +205,40 @@ pub(super) fn blockers(
         let unowned = facts.unowned.get(&owned.name).copied().unwrap_or(0);
         if unowned > 0 && owned.unowned == Unowned::Stop {
             block(
+                Kind::RowsUnowned,
                 format!("{unowned} rows have no owner by their source"),
                 "give them an owner, or set unowned = \"system\" to give them to the System Tenant".to_owned(),
+            );
+        }
+        let strangers = facts.strangers.get(&owned.name).copied().unwrap_or(0);
+        if strangers > 0 {
+            block(
+                Kind::OwnerColumnValues,
+                format!("{strangers} rows have a {} that is no tenant", config.tenant_column),
+                "adopt the table that it refers to, empty the column, or choose another tenant_column.name".to_owned(),
             );
         }
         if let Some(column) = &owned.column
             && column.data_type != plan.tenants.id_type
         {
             block(
+                Kind::OwnerColumnType,
                 format!("{} is {}, but tenants are {}", column.name, column.data_type, plan.tenants.id_type),
                 "change the column's type, drop it, or choose another tenant_column.name".to_owned(),
             );
         }
         if owned.column.as_ref().is_some_and(|column| column.generated) {
             block(
+                Kind::OwnerColumnGenerated,
                 format!("{} is a generated column, which nobody can write", config.tenant_column),
                 "drop it, or choose another tenant_column.name".to_owned(),
             );
         }
         if let Some((text, remedy)) = row_security(catalog, now) {
-            block(text, remedy);
+            block(Kind::RowSecurity, text, remedy);
         }
-        if let Some((text, remedy)) = publication(config, owned.column.is_none(), table, now) {
-            block(text, remedy);
+        if let Some((kind, text, remedy)) = publication(config, owned.column.is_none(), table, now) {
+            block(kind, text, remedy);
         }
     }
     blockers
@@ -214,21 +259,20 @@ fn row_security(catalog: &Catalog, now: &Table) -> Option<(String, String)> {
 }
 
 /// A native subscriber stops at a column it does not have, and its slot then keeps WAL until the disk is full.
-fn publication(config: &Config, adds_column: bool, table: &TablePlan, now: &Table) -> Option<(String, String)> {
+fn publication(config: &Config, adds_column: bool, table: &TablePlan, now: &Table) -> Option<(Kind, String, String)> {
     let unready: Vec<&Ident> =
         now.publications.iter().filter(|publication| !config.publications_ready.contains(publication)).collect();
     if adds_column && !unready.is_empty() {
         let text = format!("it is published by {}, whose subscribers stop at a column they lack", list(&unready));
-        let remedy = format!(
-            "run ALTER TABLE ... ADD COLUMN {} there first, then list the publications in publications_ready",
-            config.tenant_column
-        );
-        return Some((text, remedy));
+        let remedy =
+            format!("add {} there first, then list the publications in publications_ready", config.tenant_column);
+        return Some((Kind::SubscriberNotReady, text, remedy));
     }
     let unidentified = !now.publications.is_empty() && now.primary_key().is_none() && !now.replica_identity;
     (unidentified && table.strategy == Strategy::Ranges).then(|| {
         let text = "it is published without a replica identity: every UPDATE of the backfill would fail".to_owned();
-        (text, "give it a primary key, or ALTER TABLE ... REPLICA IDENTITY".to_owned())
+        let remedy = "give it a primary key, or ALTER TABLE ... REPLICA IDENTITY".to_owned();
+        (Kind::ReplicaIdentityMissing, text, remedy)
     })
 }
 

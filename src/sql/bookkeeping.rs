@@ -30,7 +30,11 @@ pub fn history_from_refinery(text: &str) -> Query {
 
 /// Whether the bookkeeping is there, and whether a history is.
 pub fn exists() -> Query {
-    Query::new("SELECT to_regclass('tenantctl.run') IS NOT NULL, to_regclass('tenantctl.schema_history') IS NOT NULL")
+    // Asked of the catalog, which answers without a right to the schema too.
+    Query::new(
+        "SELECT count(*) FILTER (WHERE c.relname = 'run') > 0, count(*) FILTER (WHERE c.relname = 'schema_history') > 0 FROM \
+         pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'tenantctl'",
+    )
 }
 
 /// Every applied version, with its name and time.
@@ -253,6 +257,14 @@ impl Query {
     /// The session's own backend, and the server's major version.
     pub(crate) fn backend() -> Query {
         Query::new("SELECT pg_backend_pid(), current_setting('server_version_num')::integer / 10000")
+    }
+
+    /// The session's backend, whether it still has the session's settings, and the port that it was reached at.
+    pub(crate) fn route() -> Query {
+        Query::new(
+            "SELECT pg_backend_pid(), current_setting('search_path') = 'pg_catalog' AND current_setting('row_security') = \
+             'off', inet_server_port()",
+        )
     }
 
     /// Whether the role may set `session_replication_role`.

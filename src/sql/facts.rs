@@ -3,7 +3,7 @@
 use super::lookup::misses;
 use super::quote::{ident, literal, qualified};
 use super::{Query, mapping};
-use crate::catalog::{Catalog, Ident};
+use crate::catalog::{Catalog, ForeignKey, Ident};
 use crate::config::{Config, TenantsMode};
 use crate::plan::{Link, OwnedTable, Owner, Owners};
 
@@ -80,6 +80,46 @@ fn orphan(catalog: &Catalog, table: &OwnedTable, link: &Link) -> Option<String> 
         (true, true) => Some(null_link(link)),
         (false, _) => Some(format!("({} OR {})", null_link(link), dangling(link))),
     }
+}
+
+/// Rows whose owner column names no tenant; nothing to ask where the column is not there, has another type than the
+/// tenants' ids, or a proven key covers it.
+pub fn strangers(catalog: &Catalog, table: &OwnedTable, config: &Config) -> Option<Query> {
+    let column = table.column.as_ref().filter(|column| !column.generated)?;
+    let tenants = &config.tenants;
+    let now = catalog.tables.get(&table.name)?;
+    let covers = |key: &ForeignKey| {
+        key.columns == [column.name.clone()] && key.validated && key.enforced && key.triggers_enabled
+    };
+    let id = catalog.tables.get(&tenants.table).map(|table| table.column(&tenants.columns.id));
+    let owner = ident(&column.name);
+    let unknown = match id {
+        Some(Some(id)) if id.data_type == column.data_type && !now.foreign_keys_to(&tenants.table).any(covers) => {
+            format!(
+                "NOT EXISTS (SELECT 1 FROM {} AS t WHERE t.{} = c.{owner})",
+                qualified(&tenants.table),
+                ident(&id.name)
+            )
+        }
+        // The tenants are made by this plan, and no row can know them.
+        None => "true".to_owned(),
+        Some(_) => return None,
+    };
+    Some(Query::new(format!(
+        "SELECT count(*) FROM {} AS c WHERE c.{owner} IS NOT NULL AND {unknown}",
+        qualified(&table.name)
+    )))
+}
+
+/// The statements of this database that clients sent most often and that may mean all columns, with how often they were
+/// sent; `schema` is where pg_stat_statements lives. Its texts hold placeholders instead of values.
+pub fn statements(schema: &Ident) -> Query {
+    Query::new(format!(
+        "SELECT s.query, s.calls FROM {}.pg_stat_statements AS s JOIN pg_database AS d ON d.oid = s.dbid WHERE d.datname = \
+         current_database() AND (s.query LIKE '%*%' OR s.query ILIKE 'insert%' OR s.query ILIKE 'copy%') ORDER BY s.calls \
+         DESC LIMIT 2000",
+        ident(schema)
+    ))
 }
 
 /// The answers of queries of one number each, as an array in their order.

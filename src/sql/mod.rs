@@ -3,6 +3,7 @@
 //! [`render`] turns a [`Plan`] into a [`Script`]; `plan` prints it, `migrate` sends it, a run stores it. No code outside
 //! this folder can make a [`Statement`], so nothing else can be sent.
 
+mod advice;
 mod batch;
 pub mod bookkeeping;
 pub mod calibration;

@@ -8,7 +8,7 @@ use super::batch::{Backfill, Wanted, backfill};
 use super::overview::{TableOverview, overview};
 use super::owner_column::{OwnerColumn, owner_columns};
 use super::quote::comment;
-use super::{Query, Statement, ddl, guard, mapping, probe};
+use super::{Query, Statement, advice, ddl, guard, mapping, probe};
 use crate::catalog::{LockHolder, QualifiedName};
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
@@ -129,7 +129,7 @@ pub fn render(plan: &Plan) -> Script {
         owner_columns: owner_columns(plan),
         migrations,
         notices: plan.notices.clone(),
-        blockers: plan.blockers.clone(),
+        blockers: plan.blockers.iter().map(|blocker| advice::with_statement(plan, blocker)).collect(),
         locks: plan.locks.clone(),
         calibrated: plan.samples.keys().cloned().collect(),
     }
@@ -150,7 +150,7 @@ fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
         held: step.op.duration(),
         mode: step.op.mode(),
         cost: step.cost.clone(),
-        blocked_by: Vec::new(),
+        blocked_by: step.blocked_by.clone(),
         work: match work {
             Some(backfill) => Work::Backfill(Box::new(backfill)),
             None => Work::Statements(ddl::statements(plan, &step.op)),

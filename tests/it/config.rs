@@ -97,7 +97,7 @@ fn a_mistake_is_named_with_its_line_its_key_and_the_fix() {
     for (text, expected) in [
         (
             "schema = []",
-            "1: schema: unknown field `schema`, expected one of `schemas`, `publications_ready`, `connection`, `tenants`, `tenant_column`, `system_tenant`, `tables`, `backfill`, `locks`",
+            "1: schema: unknown field `schema`, expected one of `schemas`, `publications_ready`, `connection`, `tenants`, `tenant_column`, `system_tenant`, `tables`, `backfill`, `locks`, `server`",
         ),
         (
             "\n[backfill]\nbach = \"1s\"",
@@ -124,6 +124,10 @@ fn a_mistake_is_named_with_its_line_its_key_and_the_fix() {
         ),
         ("[backfill]\nmax_blocks = 4", "2: backfill.max_blocks: min_blocks is 8, which must be at most max_blocks, 4"),
         ("[backfill]\nmin_blocks = 0", "2: backfill.min_blocks: must be at least 1"),
+        (
+            "[server]\nfree_disk = \"much\"",
+            r#"2: server.free_disk: not a size; write it with its unit, such as "200GiB" or "1.5TB""#,
+        ),
         ("schemas = []", r#"1: schemas: the list is empty; name at least one schema, for example ["public"]"#),
         ("schemas = [\"public\",\n\"\"]", "2: schemas: a name cannot be empty"),
         (

@@ -15,6 +15,7 @@ mod floors;
 mod infer;
 mod locks;
 mod plan;
+mod preflight;
 mod recorder;
 mod report;
 mod resume;

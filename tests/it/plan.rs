@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tenantctl::catalog::{
-    Catalog, Column, ForeignKey, Ident, Key, QualifiedName, RowSecurity, Server, Storage, Table, TableKind,
+    Catalog, Column, ForeignKey, Ident, Key, Objects, QualifiedName, RowSecurity, Server, Storage, Table, TableKind,
 };
 use tenantctl::config::{self, Config};
 use tenantctl::error::{Code, Failure};
@@ -34,6 +34,7 @@ fn catalog(tables: &str) -> Catalog {
         tables: tables.iter().map(|(name, columns)| (name.clone(), table(columns, &keys))).collect(),
         views: Vec::new(),
         row_functions: Vec::new(),
+        objects: Objects::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use tenantctl::commands::planning;
 use tenantctl::config::Config;
 use tenantctl::event::Event;
 use tenantctl::pg::{Access, Session};
-use tenantctl::plan::{Blocker, TxnMode};
+use tenantctl::plan::{Blocker, Kind, TxnMode};
 use tenantctl::report::Format;
 use tenantctl::report::plan::{self, Detail, Page};
 use tenantctl::sql::{Script, ScriptStep, Work};
@@ -102,7 +102,8 @@ fn is_bookkeeping(text: &str) -> bool {
     ["INSERT INTO tenantctl.", "UPDATE tenantctl.", "CREATE TABLE IF NOT EXISTS tenantctl."]
         .iter()
         .any(|start| text.starts_with(start))
-        || (text.starts_with("SELECT ") && (text.contains(" FROM tenantctl.") || text.contains("('tenantctl.run')")))
+        || (text.starts_with("SELECT ")
+            && (text.contains(" FROM tenantctl.") || text.contains("n.nspname = 'tenantctl'")))
         || text.starts_with("SELECT substr(pg_walfile_name(")
         || text.starts_with("SELECT pg_backend_pid()")
 }
@@ -189,7 +190,12 @@ async fn psql_does_nothing_with_a_script_that_is_blocked() {
     }
     let database = Database::saas25(2000).await;
     let mut script = script(&database, &config(CONFIGS[0])).await;
-    script.blockers.push(Blocker { table: None, text: "odd".to_owned(), remedy: "mend".to_owned() });
+    script.blockers.push(Blocker {
+        kind: Kind::NameTaken,
+        table: None,
+        text: "odd".to_owned(),
+        remedy: "mend".to_owned(),
+    });
     let said = psql(&database, &printed(&script)).unwrap_err();
     assert!(said.contains("this plan is blocked"), "{said}");
     assert_eq!(database.number("SELECT count(*) FROM pg_tables WHERE tablename = 'tenants'").await, 0);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 use tenantctl::error::{Code, Exit, Failure};
-use tenantctl::plan::{Blocker, Facts};
+use tenantctl::plan::{Blocker, Facts, Kind};
 use tenantctl::report::outcome::{self, Applied, Outcome, State};
 use tenantctl::report::plan::{Detail, Page};
 use tenantctl::report::{self, Format, Shape, failure};
@@ -118,7 +118,12 @@ fn a_plan_without_migrations_says_that_there_is_nothing_to_do() {
     let text = written(&converted(), Format::Text, Detail::Full);
     assert_eq!(text, "Nothing to do: the database is as the configuration wants it.\n");
     assert!(written(&converted(), Format::Sql, Detail::Full).ends_with("-- nothing to do\n"));
-    let blocker = Blocker { table: Some(name("public", "x")), text: "odd".to_owned(), remedy: "mend".to_owned() };
+    let blocker = Blocker {
+        kind: Kind::NameTaken,
+        table: Some(name("public", "x")),
+        text: "odd".to_owned(),
+        remedy: "mend".to_owned(),
+    };
     let blocked = Script { blockers: vec![blocker], ..converted() };
     assert!(written(&blocked, Format::Text, Detail::Full).contains("fix: mend"));
 }

@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::cause;
 use crate::error::{Code, Failure};
-use crate::pg::settings::{Host, Settings};
+use crate::pg::settings::{Host, Place, Settings};
 
 /// An open connection. Dropping the client closes it.
 pub struct Opened {
@@ -25,6 +25,8 @@ pub struct Opened {
     pub encryption: Encryption,
     /// The server that was chosen, `host:port`.
     pub server: String,
+    /// The port that was dialled; nothing for a socket.
+    pub port: Option<u16>,
 }
 
 /// Whether a connection is encrypted.
@@ -65,6 +67,7 @@ impl Opened {
             ending: Ending(receiver),
             encryption: if tls.is_some() { Encryption::Tls } else { Encryption::Plain },
             server,
+            port: (!matches!(host.place, Place::Socket(_))).then_some(host.port),
         }
     }
 }

@@ -6,6 +6,7 @@ mod markdown;
 mod orm;
 mod sql;
 mod text;
+mod waiting;
 mod words;
 
 use std::io::{self, Write};

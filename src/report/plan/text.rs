@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::super::human;
 use super::super::layout::{WIDTH, columns, hang_within, indented};
 use super::bill::{self, Line};
-use super::{Detail, Page, words};
+use super::{Detail, Page, waiting, words};
 use crate::catalog::QualifiedName;
 use crate::plan::{LockLevel, Phase};
 use crate::sql::{MigrationScript, Script, ScriptStep, TableOverview, TableScope, Work};
@@ -27,6 +27,7 @@ pub(super) fn write(script: &Script, page: Page, out: &mut impl Write) -> io::Re
     costs(script, page.width, out)?;
     blockers(script, page.width, out)?;
     notices(script, page.width, out)?;
+    waiting::write(script, page.width, out)?;
     for phase in Phase::ALL {
         let migrations: Vec<_> = script.migrations.iter().filter(|migration| migration.phase == phase).collect();
         match page.detail {

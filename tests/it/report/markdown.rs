@@ -1,6 +1,6 @@
 //! The plan for a pull request.
 
-use tenantctl::plan::{Facts, Notice};
+use tenantctl::plan::{Facts, Kind, Notice};
 use tenantctl::report::Format;
 use tenantctl::report::plan::Detail;
 use tenantctl::sql::Script;
@@ -46,7 +46,11 @@ fn a_name_is_no_cell_no_tag_no_emphasis_and_calls_nobody() {
     let odd = name("public", "a|b``c`<img src=x>*_~@team #1");
     let tables = vec![(odd.clone(), table(1, Some(7), &["id bigint!", "```\n text"]))];
     let mut script = plan::script(config, &catalog(tables), &Facts::default());
-    script.notices.push(Notice { table: Some(odd), text: "two\nlines of <b>text</b> | for @you".to_owned() });
+    script.notices.push(Notice {
+        kind: Kind::UniqueGlobal,
+        table: Some(odd),
+        text: "two\nlines of <b>text</b> | for @you".to_owned(),
+    });
     let page = markdown(&script);
     let lines = lines(&page);
     let tables = lines.split(|line| !line.starts_with('|')).filter(|table| !table.is_empty());

@@ -1,8 +1,8 @@
 //! Plans without a server: a catalog written in Rust and a configuration as text, planned and rendered.
 
 use tenantctl::catalog::{
-    Catalog, Column, Firing, ForeignKey, Ident, Key, QualifiedName, RowSecurity, Server, Storage, Table, TableKind,
-    Trigger, WalSettings,
+    Catalog, Column, Firing, ForeignKey, Ident, Key, Objects, QualifiedName, RowSecurity, Server, Storage, Table,
+    TableKind, Trigger, WalSettings,
 };
 use tenantctl::config;
 use tenantctl::plan::{Facts, Plan, resolve};
@@ -128,7 +128,7 @@ pub fn name(schema: &str, name: &str) -> QualifiedName {
 pub fn catalog(tables: Vec<(QualifiedName, Table)>) -> Catalog {
     Catalog {
         server: Server {
-            version: 170_002,
+            version: 170_006,
             database: "shop".to_owned(),
             system_identifier: "7300000000000000001".to_owned(),
             role: "postgres".to_owned(),
@@ -141,6 +141,7 @@ pub fn catalog(tables: Vec<(QualifiedName, Table)>) -> Catalog {
         tables: tables.into_iter().collect(),
         views: Vec::new(),
         row_functions: Vec::new(),
+        objects: Objects::default(),
     }
 }
 
