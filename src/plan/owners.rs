@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Lookup, Mapping};
+use super::{Lookup, Mapping, prepare};
 use crate::catalog::{Catalog, Column, ForeignKey, Ident, QualifiedName, Table, TableKind};
 use crate::config::{Config, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned, table_key};
 use crate::error::{Code, Failure};
@@ -107,6 +107,7 @@ impl Owners {
 /// a foreign key, a circle, a chain that ends nowhere, a kind of relation that this version does not convert.
 pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
     let mut resolver = Resolver::new(config, catalog);
+    resolver.check_tenants();
     let rules = resolver.classify();
     let owned = resolver.owned_tables(&rules);
     let tables = resolver.in_order(owned);
@@ -181,6 +182,18 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn problem(&mut self, line: usize, what: impl std::fmt::Display) {
         self.problems.push(format!("{}: {what}", self.config.at(line)));
+    }
+
+    /// What is wrong with the tenants table is said with all the rest; a mapping that does not fit says so itself.
+    fn check_tenants(&mut self) {
+        let config = self.config;
+        if config.tenants.map.is_some() && self.mapping.is_none() {
+            return;
+        }
+        if let Err(failure) = prepare::tenants(config, self.catalog, self.mapping.as_ref()) {
+            self.problems
+                .push([Some(failure.message), failure.hint].into_iter().flatten().collect::<Vec<_>>().join("; "));
+        }
     }
 
     /// Gives every table of the catalog its rule, and names the rules and tables that are left over.
@@ -341,7 +354,7 @@ impl<'a> Resolver<'a> {
             };
             let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(ready);
             if now.is_empty() {
-                self.name_circle(&later);
+                self.name_circles(&later);
                 break;
             }
             done.extend(now.iter().map(|table| table.name.clone()));
@@ -351,22 +364,27 @@ impl<'a> Resolver<'a> {
         ordered
     }
 
-    fn name_circle(&mut self, tables: &[OwnedTable]) {
+    /// Names every circle. A table has one parent, so the way up from it ends, or runs into a circle or into a table whose
+    /// way was gone before.
+    fn name_circles(&mut self, tables: &[OwnedTable]) {
         let by_name: BTreeMap<&QualifiedName, &OwnedTable> = tables.iter().map(|table| (&table.name, table)).collect();
-        let mut trail: Vec<&OwnedTable> = Vec::new();
-        let mut at = tables.first();
-        while let Some(table) = at {
-            if let Some(start) = trail.iter().position(|seen| seen.name == table.name) {
-                let names: Vec<String> = trail[start..].iter().chain([&table]).map(|t| t.name.to_string()).collect();
-                let what = format!("the parents form a circle: {}; ", names.join(" -> "));
-                self.problem(table.line, what + "give one of them source = \"system\" or another parent");
-                return;
+        let mut gone: BTreeSet<&QualifiedName> = BTreeSet::new();
+        for first in tables {
+            let mut trail: Vec<&OwnedTable> = Vec::new();
+            let mut at = Some(first);
+            while let Some(table) = at.filter(|table| gone.insert(&table.name)) {
+                trail.push(table);
+                at = match &table.owner {
+                    Owner::Parent(link) => by_name.get(&link.parent).copied(),
+                    Owner::System | Owner::Lookup(_) => None,
+                };
             }
-            trail.push(table);
-            at = match &table.owner {
-                Owner::Parent(link) => by_name.get(&link.parent).copied(),
-                Owner::System | Owner::Lookup(_) => None,
-            };
+            let start = at.and_then(|end| trail.iter().position(|table| table.name == end.name));
+            if let (Some(end), Some(start)) = (at, start) {
+                let names: Vec<String> = trail[start..].iter().chain([&end]).map(|t| t.name.to_string()).collect();
+                let what = format!("the parents form a circle: {}; ", names.join(" -> "));
+                self.problem(end.line, what + "give one of them source = \"system\" or another parent");
+            }
         }
     }
 }

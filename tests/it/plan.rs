@@ -272,19 +272,19 @@ fn the_tenants_table_must_be_there_to_be_adopted_and_ours_to_be_made() {
     let adopt = "[tenants]\nmode = \"adopt\"\ntable = \"org\"";
     assert_eq!(
         tenants_problem(adopt, ""),
-        r#"t.toml:3: tenants.table: mode = "adopt", but there is no table public.org"#
+        r#"t.toml:3: tenants.table: mode = "adopt", but there is no table public.org; name the table whose rows are the tenants, or set tenants.mode = "create""#
     );
     assert_eq!(
         tenants_problem(adopt, "org: id, title"),
-        "t.toml:3: tenants.table: public.org has no column name, slug"
+        "t.toml:3: tenants.table: public.org has no column name, slug; set tenants.columns to the names it uses, or choose another tenants.table"
     );
     assert_eq!(
         tenants_problem(adopt, "org: code, id, name, slug"),
-        "t.toml:3: tenants.table: public.org.id is neither primary key nor unique, so no foreign key can refer to it"
+        "t.toml:3: tenants.table: public.org.id is neither primary key nor unique, so no foreign key can refer to it; set tenants.columns.id to the table's primary key"
     );
     assert_eq!(
         tenants_problem("", "tenants: id, plan"),
-        "t.toml:1: tenants.table: public.tenants exists already and is not ours: it has no column name, slug"
+        "t.toml:1: tenants.table: public.tenants exists already and is not ours: it has no column name, slug; set tenants.columns to the names it uses, or choose another tenants.table"
     );
     assert_eq!(
         tenants_problem("[tables.tenants]\nscope = \"shared\"", "tenants: id, name, slug"),

@@ -80,6 +80,84 @@ async fn a_chain_of_parents_that_ends_without_an_owner() {
     refused("", &config, "config-invalid", &words).await;
 }
 
+/// Five tables that refer to each other in two circles, and one below a table that has no owner.
+const KNOTS: &str = "
+CREATE TABLE a (id bigint PRIMARY KEY, up bigint);
+CREATE TABLE b (id bigint PRIMARY KEY, up bigint REFERENCES a);
+CREATE TABLE c (id bigint PRIMARY KEY, up bigint REFERENCES b);
+CREATE TABLE d (id bigint PRIMARY KEY, up bigint);
+CREATE TABLE e (id bigint PRIMARY KEY, up bigint REFERENCES d);
+ALTER TABLE a ADD FOREIGN KEY (up) REFERENCES c;
+ALTER TABLE d ADD FOREIGN KEY (up) REFERENCES e;
+CREATE TABLE leaf (id bigint PRIMARY KEY, up bigint REFERENCES e);
+CREATE TABLE lists (id bigint PRIMARY KEY);
+CREATE TABLE entries (id bigint PRIMARY KEY, up bigint REFERENCES lists);
+CREATE TABLE forgotten (id bigint PRIMARY KEY);";
+
+#[tokio::test]
+async fn every_circle_every_path_that_ends_nowhere_and_every_other_mistake_in_one_report() {
+    let by = |table: &str, parent: &str| {
+        format!("{table} = {{ scope = \"tenant\", source = \"parent\", parent = \"{parent}\" }}\n")
+    };
+    let parents = [
+        ("a", "c"),
+        ("b", "a"),
+        ("c", "b"),
+        ("d", "e"),
+        ("e", "d"),
+        ("leaf", "e"),
+        ("entries", "lists"),
+        ("orders", "a"),
+    ];
+    let derived: String = parents.iter().map(|(table, parent)| by(table, parent)).collect();
+    let config = format!(
+        "[tenants]\nmode = \"adopt\"\ntable = \"organizations\"\n[tables]\ncustomers = {{ scope = \"tenant\" }}\n\
+         nowhere = {{ scope = \"tenant\" }}\nlists = {{ scope = \"shared\" }}\n{derived}"
+    );
+    let words = [
+        "tenantctl.toml:3: tenants.table: mode = \"adopt\", but there is no table public.organizations",
+        "the parents form a circle: public.a -> public.c -> public.b -> public.a",
+        "the parents form a circle: public.d -> public.e -> public.d",
+        "public.entries: its parent public.lists is shared, so the chain ends without an owner",
+        "public.orders has no foreign key to public.a",
+        "tables.nowhere: there is no table nowhere in public",
+        "public.forgotten is not classified",
+    ];
+    refused(KNOTS, &config, "config-invalid", &words).await;
+}
+
+#[tokio::test]
+async fn a_table_below_a_circle_is_not_called_a_part_of_it() {
+    let config = "[tables]\ncustomers = { scope = \"tenant\" }\norders = { scope = \"ignored\" }\n\
+        a = { scope = \"tenant\" }\nb = { scope = \"tenant\" }\nc = { scope = \"tenant\" }\n\
+        lists = { scope = \"shared\" }\nentries = { scope = \"shared\" }\nforgotten = { scope = \"shared\" }\n\
+        d = { scope = \"tenant\", source = \"parent\", parent = \"e\" }\n\
+        e = { scope = \"tenant\", source = \"parent\", parent = \"d\" }\n\
+        leaf = { scope = \"tenant\", source = \"parent\", parent = \"e\" }\n";
+    let database = shop().await;
+    database.run(KNOTS).await;
+    let report = Cli::to(&database.url()).config(config).run("plan --format json").exits(2).json();
+    let message = report["error"]["message"].as_str().unwrap();
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains("circle: public.d -> public.e -> public.d") && !message.contains("leaf"), "{message}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_half_right_is_refused_with_every_line_that_is_not() {
+    let config = format!(
+        "{RIGHT}[tables.invoices]\nscope = \"tenant\"\nsource = \"parent\"\n[tables.plans]\nscope = \"shared\"\nvia = [\"id\"]\n\
+         [backfill]\nbatch = \"soon\"\nmin_blocks = 0\n[locks]\nattempts = 0\n"
+    );
+    let words = [
+        "tenantctl.toml:9: tables.invoices: source = \"parent\" needs a line such as parent",
+        "tenantctl.toml:12: tables.plans: rows of a table with scope = \"shared\" have no owner",
+        "tenantctl.toml:16: backfill.batch",
+        "tenantctl.toml:17: backfill.min_blocks: must be at least 1",
+        "tenantctl.toml:19: locks.attempts: must be at least 1",
+    ];
+    refused("", &config, "config-invalid", &words).await;
+}
+
 #[tokio::test]
 async fn rows_without_an_owner_are_counted() {
     let config = RIGHT.replace("unowned = \"system\"", "unowned = \"stop\"");
