@@ -90,11 +90,9 @@ fn is_harmless(text: &str) -> bool {
     let first = words.next().unwrap_or_default();
     matches!(first, "" | "SELECT" | "WITH" | "SET" | "BEGIN" | "COMMIT" | "ROLLBACK")
         || text.starts_with("CREATE SCHEMA IF NOT EXISTS tenantctl")
-        || text.starts_with("-- tenantctl's own bookkeeping")
-        || text
-            .lines()
-            .find(|line| !line.starts_with("--"))
-            .is_some_and(|line| line.starts_with("ALTER TABLE tenantctl."))
+        || text.lines().find(|line| !line.starts_with("--") && !line.is_empty()).is_some_and(|line| {
+            line.starts_with("CREATE TABLE tenantctl.") || line.starts_with("ALTER TABLE tenantctl.")
+        })
         || is_bookkeeping(text)
 }
 

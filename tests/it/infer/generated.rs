@@ -119,7 +119,8 @@ fn what_is_appended_for_new_tables_goes_with_what_the_file_has() {
         }
         let text = proposal::file(&infer(&earlier, &Choices::default()), "shop");
         let config = config::parse(&text, "t.toml").unwrap();
-        later.tables.retain(|name, _| config.schemas.contains(&name.schema));
+        // A table that takes the name of the one to be made is a problem of its own, which the plan names.
+        later.tables.retain(|name, _| config.schemas.contains(&name.schema) && *name != config.tenants.table);
         let proposal = infer(&later, &choices(&config, &later));
         let changes = changes(&config, &later, &proposal);
         assert_eq!(changes.drifted, [], "nothing went away");
