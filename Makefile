@@ -1,6 +1,6 @@
 # What one types; the scripts say how.
 
-.PHONY: demo test test-apps test-matrix ci postgres
+.PHONY: bench demo test test-apps test-matrix ci postgres
 
 # Shows a whole conversion on a throw-away server.
 demo: postgres
@@ -16,6 +16,10 @@ test-apps: postgres
 # The same as `test` against PostgreSQL 14 to 18, or VERSIONS="14 18".
 test-matrix:
 	scripts/matrix.sh
+
+# Compares ways to fill an owner column; give it some ten minutes and a machine with nothing else to do.
+bench: postgres
+	cargo bench --bench backfill
 
 ci:
 	.ci/run

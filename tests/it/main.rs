@@ -3,6 +3,7 @@
 
 mod aicd;
 mod apps;
+mod bench;
 mod bill;
 mod catalog;
 mod commands;
