@@ -128,6 +128,8 @@ fn unframed(text: &str) -> &str {
         Some(rest) => rest.split_once("; ").map_or(rest, |(_, rest)| rest),
         None => text,
     };
+    // A batch notes where the log is, for the actual cost.
+    let text = text.split_once("SELECT set_config('tenantctl.batch_wal', ").map_or(text, |(own, _)| own);
     let Some(text) = text.strip_prefix("SET LOCAL lock_timeout = ") else { return text };
     let (limits, text) = text.split_once(";\n").unwrap();
     assert!(limits.split("; ").skip(1).all(|limit| limit.starts_with("SET LOCAL statement_timeout = ")), "{limits}");
@@ -135,11 +137,15 @@ fn unframed(text: &str) -> &str {
         Some(rest) => rest.split_once(";\n").unwrap().1,
         None => text,
     };
+    let text = match text.strip_prefix("INSERT INTO tenantctl.step_cost ") {
+        Some(rest) => rest.split_once(";\n").unwrap().1,
+        None => text,
+    };
     let text = text.strip_suffix("COMMIT").unwrap_or(text);
-    match text.rfind("INSERT INTO tenantctl.step ") {
+    match text.rfind("UPDATE tenantctl.step_cost ") {
         Some(at) => {
             let (own, records) = text.split_at(at);
-            let mut records = records.split_terminator(";\n");
+            let mut records = records.split_terminator(";\n").skip(1);
             assert!(records.all(|record| record.starts_with("INSERT INTO tenantctl.")), "{text}");
             own
         }
