@@ -13,7 +13,7 @@ const RUNG: f64 = 34.0;
 /// What the drawing fills where the steps let it.
 const PAGE: f64 = 1080.0;
 /// A phase of few steps is wide enough for its name.
-const NARROWEST_PHASE: f64 = 92.0;
+const NARROWEST_PHASE: f64 = 132.0;
 
 const LEVELS: [LockLevel; 5] = [
     LockLevel::AccessExclusive,
