@@ -153,6 +153,7 @@ fn table_differences(name: &QualifiedName, was: &Table, now: &Table, same_place:
         publications,
         replica_identity,
         subscribed,
+        stored_in,
         columns,
         keys,
         foreign_keys,
@@ -188,6 +189,10 @@ fn table_differences(name: &QualifiedName, was: &Table, now: &Table, same_place:
     if *subscribed != now.subscribed {
         let how = if now.subscribed { "now" } else { "no more" };
         say(Object::Replication, format!("is {how} written by a logical subscription"));
+    }
+    if *stored_in != now.stored_in {
+        let (then, now) = (list(stored_in), list(&now.stored_in));
+        say(Object::Table, format!("has whole rows in columns of {now}, it had them in those of {then}"));
     }
     found.extend(compare_parts(name, columns, &now.columns));
     found.extend(compare_parts(name, keys, &now.keys));

@@ -137,6 +137,10 @@ pub struct Table {
     pub replica_identity: bool,
     /// A logical subscription writes it, so its foreign keys prove nothing.
     pub subscribed: bool,
+    /// Relations that store whole rows of it in a column, as they are or within an array, a domain, a range or another
+    /// composite type: while there is one, PostgreSQL refuses a new column that has a default.
+    #[serde(default)]
+    pub stored_in: Vec<QualifiedName>,
     /// Columns by position, dropped ones left out.
     #[serde(default)]
     pub columns: Vec<Column>,

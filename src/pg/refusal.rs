@@ -1,6 +1,6 @@
 //! What the server says when it refuses, sorted by what can be done about it.
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use super::connect::cause;
 use crate::error::{Code, Failure};
@@ -23,14 +23,14 @@ pub enum Fault {
     Final,
 }
 
-/// A statement that did not succeed. Its detail, which may quote a row, is dropped.
+/// A statement that did not succeed. Its detail, which may quote a row, is dropped, and so are words of the server that may.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     /// What it calls for.
     pub fault: Fault,
     /// The server's code, where it came from the server.
     pub sqlstate: Option<String>,
-    /// The server's message.
+    /// The server's message, or what can be said without a row's values.
     pub message: String,
 }
 
@@ -60,7 +60,7 @@ impl Refusal {
             }
             _ => Fault::Final,
         };
-        Refusal { fault, sqlstate: Some(refused.code().code().to_owned()), message: refused.message().to_owned() }
+        Refusal { fault, sqlstate: Some(refused.code().code().to_owned()), message: message(refused) }
     }
 
     /// Another run took over: the checkpoint did not move.
@@ -96,4 +96,27 @@ impl Refusal {
                 .hint("mend the cause and run the same command again; it goes on where it stopped"),
         }
     }
+}
+
+/// The server's words, but for those about data: `invalid input syntax for type bigint: "..."` quotes the row.
+fn message(refused: &DbError) -> String {
+    let what = match refused.code().code().get(..2) {
+        Some("22") => "a value cannot be used",
+        Some("23") => "a row violates a constraint",
+        _ => return refused.message().to_owned(),
+    };
+    let table = refused.table().map(|table| match refused.schema() {
+        Some(schema) => format!("{schema}.{table}"),
+        None => table.to_owned(),
+    });
+    let named = [
+        ("constraint", refused.constraint().map(str::to_owned)),
+        ("column", refused.column().map(str::to_owned)),
+        ("type", refused.datatype().map(str::to_owned)),
+        ("table", table),
+    ];
+    let names: Vec<String> =
+        named.into_iter().filter_map(|(kind, name)| name.map(|name| format!("{kind} {name}"))).collect();
+    let place = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    format!("{what}{place}; the server's own words may quote a row, its log has them")
 }

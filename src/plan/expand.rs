@@ -37,19 +37,44 @@ pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
 
 /// Chooses how existing rows are filled.
 ///
-/// `instant` needs one constant for all of them and a new column (its default then stands for the rows that are there).
-pub(super) fn strategy(config: &Config, owners: &Owners, owned: &OwnedTable) -> Result<Strategy, Failure> {
-    match (owned.choice, owners.is_constant(owned)) {
-        (StrategyChoice::Auto | StrategyChoice::Instant, true) => Ok(Strategy::Instant),
-        (StrategyChoice::Auto | StrategyChoice::Batched, _) => Ok(Strategy::Ranges),
-        (StrategyChoice::Instant, false) => {
-            let why = if owned.column.is_some() {
-                format!("the column {} is there already", config.tenant_column)
-            } else {
-                "its rows do not all have the same owner".to_owned()
-            };
+/// `instant` needs one constant for all of them and a new column (its default then stands for the rows that are there),
+/// and PostgreSQL takes no new column with a default where whole rows of the table are stored elsewhere.
+pub(super) fn strategy(
+    config: &Config,
+    owners: &Owners,
+    owned: &OwnedTable,
+    table: &Table,
+) -> Result<Strategy, Failure> {
+    let obstacle = obstacle(config, owners, owned, table);
+    match (owned.choice, obstacle) {
+        (StrategyChoice::Auto | StrategyChoice::Instant, None) => Ok(Strategy::Instant),
+        (StrategyChoice::Auto, Some(_)) | (StrategyChoice::Batched, _) => Ok(Strategy::Ranges),
+        (StrategyChoice::Instant, Some(why)) => {
             let message = format!("{}: {}: backfill = \"instant\" cannot be: {why}", config.at(owned.line), owned.name);
             Err(Failure::new(Code::ConfigInvalid, message).hint("drop the key, or set backfill = \"batched\""))
         }
     }
+}
+
+/// Why a default cannot stand for the rows that are there; nothing where it can.
+fn obstacle(config: &Config, owners: &Owners, owned: &OwnedTable, table: &Table) -> Option<String> {
+    if owned.column.is_some() {
+        return Some(format!("the column {} is there already", config.tenant_column));
+    }
+    if !owners.is_constant(owned) {
+        return Some("its rows do not all have the same owner".to_owned());
+    }
+    stored(table)
+}
+
+/// Where whole rows of the table are stored, which keeps PostgreSQL from adding a column with a default.
+pub(super) fn stored(table: &Table) -> Option<String> {
+    if table.stored_in.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = table.stored_in.iter().map(ToString::to_string).collect();
+    Some(format!(
+        "whole rows of it are in columns of {}, so PostgreSQL refuses a column with a default",
+        names.join(", ")
+    ))
 }

@@ -1,6 +1,7 @@
 //! Sources `column` and `sql`: something in the row itself names its tenant.
 
-use super::owners::{Resolver, nearest};
+use super::names::nearest;
+use super::owners::Resolver;
 use super::{Mapping, Owner};
 use crate::catalog::{Column, ForeignKey, Ident, QualifiedName, Table};
 use crate::config::Expression;

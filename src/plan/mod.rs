@@ -10,6 +10,7 @@ mod estimate;
 mod expand;
 mod lookup;
 mod mapping;
+mod names;
 mod notice;
 mod op;
 mod owners;
@@ -33,10 +34,11 @@ pub use enforce::{NOT_NULL_NOT_VALID, serves_tenant};
 pub use expand::{FILL_ON_INSERT, FILL_ON_UPDATE, pass_trigger};
 pub use lookup::{Lookup, Value};
 pub use mapping::{Mapping, MappingFacts, TENANT_TRIGGER};
+pub use names::ByName;
 pub use notice::{Blocker, Notice};
 pub use op::{Held, LockLevel, Op, TxnMode};
 pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsupported};
-pub use preflight::{Found, Kind, Weight, kinds_table, surroundings, unreadable};
+pub use preflight::{Found, Kind, Room, Weight, kinds_table, surroundings, unreadable};
 pub use prepare::{SystemTenant, Tenants};
 pub use sample::{Sample, Samples};
 
@@ -197,6 +199,8 @@ pub struct Plan {
     pub locks: LockLimits,
     /// What was measured on copies, where somebody asked for it.
     pub samples: Samples,
+    /// What its costs are judged by.
+    pub room: Room,
 }
 
 impl Plan {
@@ -222,6 +226,7 @@ impl Plan {
             backfill: config.backfill.clone(),
             locks: config.locks.clone(),
             samples: Samples::new(),
+            room: Room::of(config, &facts.activity),
         };
         for owned in &owners.tables {
             if let Some(table) = catalog.tables.get(&owned.name) {
@@ -252,10 +257,11 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Counts the costs anew with what was measured.
+    /// Counts the costs anew with what was measured, and judges them by the disk again.
     pub fn calibrate(&mut self, catalog: &Catalog, samples: Samples) {
         self.samples = samples;
         estimate::charge(self, catalog);
+        preflight::judge_costs(self);
     }
 
     /// Adds what preflight finds, and who would keep each step waiting.
@@ -287,7 +293,7 @@ fn table_plan(
     let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
     Ok(TablePlan {
         owned: owned.clone(),
-        strategy: expand::strategy(config, owners, owned)?,
+        strategy: expand::strategy(config, owners, owned, table)?,
         rows: table.rows,
         oid: table.oid,
         source_columns: table

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Kind, Lookup, Owner, Owners, Plan, Strategy, TablePlan, Value};
+use super::{Facts, Kind, Lookup, Owner, Owners, Plan, Strategy, TablePlan, Value, expand};
 use crate::catalog::{Catalog, Firing, Ident, QualifiedName, RowSecurity, Table};
-use crate::config::{Config, Unowned};
+use crate::config::{Config, StrategyChoice, Unowned};
 
 /// Something to know: the run goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,7 +64,7 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
             let about = |(kind, text): (Kind, String)| Notice { kind, table: Some(table.owned.name.clone()), text };
             notices.extend(adopted_rows(table, facts).map(|text| about((Kind::RowsAdopted, text))));
             notices.extend(volatile(table, facts).map(|text| about((Kind::ExpressionVolatile, text))));
-            notices.extend(table_notices(config, catalog, plan, table, now).into_iter().map(&about));
+            notices.extend(table_notices(config, catalog, owners, plan, table, now).into_iter().map(&about));
         }
     }
     notices
@@ -94,6 +94,7 @@ fn missing_tenants(lookup: &Lookup) -> String {
 fn table_notices(
     config: &Config,
     catalog: &Catalog,
+    owners: &Owners,
     plan: &Plan,
     table: &TablePlan,
     now: &Table,
@@ -105,6 +106,7 @@ fn table_notices(
     }
     if table.strategy == Strategy::Ranges {
         texts.extend(triggers(table, now));
+        texts.extend(rows_stored(owners, table, now));
     }
     if let Owner::Parent(link) = &table.owned.owner
         && link.nullable
@@ -147,6 +149,13 @@ fn table_notices(
         texts.push((Kind::Subscribed, text.to_owned()));
     }
     texts
+}
+
+/// Batches where a default would have stood for every row, if PostgreSQL took it.
+fn rows_stored(owners: &Owners, table: &TablePlan, now: &Table) -> Option<(Kind, String)> {
+    let meant = table.owned.choice == StrategyChoice::Auto && owners.is_constant(&table.owned);
+    let why = expand::stored(now).filter(|_| meant)?;
+    Some((Kind::RowsStored, format!("its rows are filled in batches: {why}")))
 }
 
 /// The triggers that the backfill's UPDATEs fire, and those that they do not: `replica` skips ordinary triggers, and

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Lookup, Mapping, prepare};
+use super::{ByName, Lookup, Mapping, prepare};
 use crate::catalog::{Catalog, Column, ForeignKey, Ident, QualifiedName, Table, TableKind};
 use crate::config::{Config, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned, table_key};
 use crate::error::{Code, Failure};
@@ -163,19 +163,15 @@ pub(super) struct Rule<'a> {
 pub(super) struct Resolver<'a> {
     pub(super) config: &'a Config,
     pub(super) catalog: &'a Catalog,
-    /// The tables of each name, whatever their schema.
-    by_name: BTreeMap<&'a Ident, Vec<&'a QualifiedName>>,
+    tables: ByName<'a>,
     pub(super) mapping: Option<Mapping>,
     pub(super) problems: Vec<String>,
 }
 
 impl<'a> Resolver<'a> {
     fn new(config: &'a Config, catalog: &'a Catalog) -> Self {
-        let mut by_name: BTreeMap<&Ident, Vec<&QualifiedName>> = BTreeMap::new();
-        for name in catalog.tables.keys() {
-            by_name.entry(&name.name).or_default().push(name);
-        }
-        let mut resolver = Resolver { config, catalog, by_name, mapping: None, problems: Vec::new() };
+        let tables = ByName::of(catalog);
+        let mut resolver = Resolver { config, catalog, tables, mapping: None, problems: Vec::new() };
         resolver.mapping = config.tenants.map.as_ref().and_then(|wanted| resolver.find_mapping(wanted));
         resolver
     }
@@ -231,20 +227,10 @@ impl<'a> Resolver<'a> {
 
     /// The one table that a key means.
     pub(super) fn find(&mut self, key: &TableKey, what: &str) -> Option<QualifiedName> {
-        let found: Vec<&QualifiedName> =
-            self.by_name.get(&key.name).into_iter().flatten().copied().filter(|name| key.names(name)).collect();
-        match found.as_slice() {
-            [one] => Some((*one).clone()),
-            [] => {
-                let schemas = self.config.schemas.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
-                let near = nearest(key.name.as_str(), self.catalog.tables.keys().map(|name| name.name.as_str()));
-                let near = near.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
-                self.problem(key.line, format!("{what}: there is no table {key} in {schemas}{near}"));
-                None
-            }
-            several => {
-                let names = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-                self.problem(key.line, format!("{what}: {key} may be {names}; write the schema too"));
+        match self.tables.one(key, &self.config.schemas) {
+            Ok(name) => Some(name.clone()),
+            Err(why) => {
+                self.problem(key.line, format!("{what}: {why}"));
                 None
             }
         }
@@ -421,24 +407,4 @@ fn list(names: &[Ident]) -> String {
 
 fn quoted_list(names: &[Ident]) -> String {
     names.iter().map(|name| format!("{:?}", name.as_str())).collect::<Vec<_>>().join(", ")
-}
-
-/// The name that was probably meant.
-pub(super) fn nearest<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let (distance, name) = names.map(|name| (edit_distance(wrong, name), name)).min()?;
-    (distance <= 1 + wrong.chars().count() / 4).then_some(name)
-}
-
-fn edit_distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, Ident, QualifiedName, Table, TableKind};
 use crate::config::{Config, Scope, TableKey, TableRule, TenantsTable};
-use crate::plan::{self, Named};
+use crate::plan::{self, ByName, Named};
 
 /// What the rows of a table are declared to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,14 +59,15 @@ impl Contract {
             good: Vec::new(),
             problems: Vec::new(),
         };
+        let tables = ByName::of(catalog);
         for rule in &config.tables {
-            contract.add(rule, config, catalog);
+            contract.add(rule, config, &tables);
         }
         contract
     }
 
-    fn add(&mut self, rule: &TableRule, config: &Config, catalog: &Catalog) {
-        let found: Vec<&QualifiedName> = catalog.tables.keys().filter(|name| rule.key.names(name)).collect();
+    fn add(&mut self, rule: &TableRule, config: &Config, tables: &ByName) {
+        let found = tables.meant_by(&rule.key);
         let problem = match found.as_slice() {
             [one] => self.classify(one, class_of(&rule.scope)),
             [] => Some("no table has that name; it was renamed or dropped, and its rule protects nothing".to_owned()),

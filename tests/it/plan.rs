@@ -54,6 +54,7 @@ fn table(columns: &[&str], keys: &BTreeMap<QualifiedName, Ident>) -> Table {
         publications: Vec::new(),
         replica_identity: false,
         subscribed: false,
+        stored_in: Vec::new(),
         columns: columns.iter().map(|text| column(text)).collect(),
         keys: vec![Key {
             name: ident("pkey"),

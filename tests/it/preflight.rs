@@ -5,6 +5,7 @@ mod names;
 mod pooler;
 mod report;
 mod rights;
+mod rows;
 mod sessions;
 mod surroundings;
 

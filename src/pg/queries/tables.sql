@@ -3,7 +3,7 @@
 -- Sizes are those of the files. pg_relation_size would wait behind a session that holds a table ACCESS EXCLUSIVE, or that
 -- queues for it, and comes back empty-handed when it is dropped meanwhile: those sizes are relpages, as of the last VACUUM
 -- or ANALYZE. Nothing else here opens a table.
-WITH locked AS MATERIALIZED (
+WITH RECURSIVE locked AS MATERIALIZED (
     SELECT l.relation
     FROM pg_catalog.pg_locks AS l
     WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
@@ -102,6 +102,31 @@ subscribed AS (
     SELECT a.relid
     FROM pg_catalog.pg_subscription_rel AS s
     CROSS JOIN LATERAL pg_partition_ancestors(s.srrelid) AS a
+),
+-- The row type of each table and every type that is made of it: arrays, domains, ranges, rows of views and composite
+-- types. It is how ALTER TABLE looks for columns that it would have to rewrite.
+row_types AS (
+    SELECT w.oid AS table_oid, c.reltype AS type
+    FROM wanted AS w
+    JOIN pg_catalog.pg_class AS c ON c.oid = w.oid
+    UNION
+    SELECT r.table_oid, CASE WHEN d.classid = 'pg_catalog.pg_type'::regclass THEN d.objid ELSE c.reltype END
+    FROM row_types AS r
+    JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = r.type
+    LEFT JOIN pg_catalog.pg_class AS c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
+    WHERE d.classid = 'pg_catalog.pg_type'::regclass OR (d.objsubid > 0 AND c.relkind IN ('c', 'v', 'f'))
+),
+stored AS (
+    SELECT table_oid, json_agg(json_build_array(nspname, relname) ORDER BY nspname, relname) AS names
+    FROM (
+        SELECT DISTINCT r.table_oid, n.nspname, c.relname
+        FROM row_types AS r
+        JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_type'::regclass AND d.refobjid = r.type
+            AND d.classid = 'pg_catalog.pg_class'::regclass AND d.objsubid > 0
+        JOIN pg_catalog.pg_class AS c ON c.oid = d.objid AND c.relkind IN ('r', 'p', 'm', 'i', 'I')
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    ) AS columns
+    GROUP BY table_oid
 )
 SELECT json_build_object(
     'name', json_build_array(w.nspname, w.relname),
@@ -147,10 +172,12 @@ SELECT json_build_object(
     END,
     'publications', coalesce(p.names, '[]'),
     'replica_identity', w.relreplident IN ('f', 'i'),
-    'subscribed', w.oid IN (SELECT table_oid FROM subscribed)
+    'subscribed', w.oid IN (SELECT table_oid FROM subscribed),
+    'stored_in', coalesce(t.names, '[]')
 )::text AS item
 FROM wanted AS w
 JOIN sizes AS s ON s.table_oid = w.oid
 LEFT JOIN widths AS x ON x.table_oid = w.oid
 LEFT JOIN publications AS p ON p.table_oid = w.oid
+LEFT JOIN stored AS t ON t.table_oid = w.oid
 ORDER BY w.nspname, w.relname

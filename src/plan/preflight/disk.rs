@@ -4,9 +4,38 @@ use bytesize::ByteSize;
 
 use super::{Found, Kind, list};
 use crate::catalog::Activity;
+use crate::config::Config;
 use crate::plan::Cost;
 
-pub(super) fn examine(cost: &Cost, free: Option<u64>, activity: &Activity, found: &mut Found) {
+/// What costs are judged by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of disk that are free, where somebody said it.
+    pub free: Option<u64>,
+    /// Bytes of log after which a checkpoint is asked for at the latest (`max_wal_size`).
+    pub max_wal_bytes: Option<u64>,
+}
+
+impl Room {
+    pub(in crate::plan) fn of(config: &Config, activity: &Activity) -> Room {
+        // The setting is in MB.
+        let limit = activity.number("max_wal_size").and_then(|limit| u64::try_from(limit).ok());
+        Room { free: config.server.free_disk, max_wal_bytes: limit.map(|limit| limit << 20) }
+    }
+}
+
+/// What depends on the costs: judged again when they are counted anew.
+pub(super) const JUDGED: [Kind; 3] = [Kind::DiskShort, Kind::DiskUnknown, Kind::WalSmall];
+
+pub(super) fn tablespaces(activity: &Activity, found: &mut Found) {
+    if !activity.tablespaces.is_empty() {
+        let names = list(&activity.tablespaces);
+        let text = format!("tables or indexes live in the tablespaces {names}: their room counts apart");
+        found.tell(Kind::Tablespaces, None, text);
+    }
+}
+
+pub(super) fn examine(cost: &Cost, room: &Room, found: &mut Found) {
     // Log is written for as long as somebody keeps it: at most all of it.
     let needed = cost.disk_bytes() + cost.wal_bytes;
     let unknown = match cost.unknown {
@@ -19,7 +48,7 @@ pub(super) fn examine(cost: &Cost, free: Option<u64>, activity: &Activity, found
         size(cost.disk_bytes()),
         size(cost.wal_bytes)
     );
-    match free {
+    match room.free {
         Some(free) if needed > free => {
             let text = format!("the plan needs {what} of disk, and {} are free", size(free));
             found.block(Kind::DiskShort, None, text, "make room, then set server.free_disk to what is free");
@@ -31,23 +60,14 @@ pub(super) fn examine(cost: &Cost, free: Option<u64>, activity: &Activity, found
         }
         Some(_) | None => {}
     }
-    if !activity.tablespaces.is_empty() {
-        let names = list(&activity.tablespaces);
-        found.tell(
-            Kind::Tablespaces,
-            None,
-            format!("tables or indexes live in the tablespaces {names}: their room counts apart"),
-        );
-    }
-    // The setting is in MB.
-    if let Some(limit) = activity.number("max_wal_size").and_then(|limit| u64::try_from(limit).ok())
-        && cost.wal_bytes > 10 * (limit << 20)
+    if let Some(limit) = room.max_wal_bytes
+        && cost.wal_bytes > 10 * limit
     {
         let text = format!(
             "the run writes {} of write-ahead log, more than ten times max_wal_size ({}): checkpoints come often, and every \
              page is logged whole after each",
             size(cost.wal_bytes),
-            size(limit << 20)
+            size(limit)
         );
         found.tell(Kind::WalSmall, None, text);
     }
@@ -63,10 +83,9 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    fn said(cost: &Cost, free: Option<u64>, max_wal_size: &str) -> Vec<String> {
-        let settings = [("max_wal_size".to_owned(), max_wal_size.to_owned())].into();
+    fn said(cost: &Cost, free: Option<u64>, max_wal_bytes: u64) -> Vec<String> {
         let mut found = Found::default();
-        examine(cost, free, &Activity { settings, ..Activity::default() }, &mut found);
+        examine(cost, &Room { free, max_wal_bytes: Some(max_wal_bytes) }, &mut found);
         let blockers = found.blockers.into_iter().map(|blocker| format!("{} {}", blocker.kind, blocker.text));
         blockers.chain(found.notices.into_iter().map(|notice| format!("{} {}", notice.kind, notice.text))).collect()
     }
@@ -75,17 +94,17 @@ mod tests {
     fn the_plan_is_blocked_where_it_needs_more_than_is_free() {
         let cost = Cost { heap_bytes: GIB, index_bytes: 2 * GIB, wal_bytes: 4 * GIB, ..Cost::default() };
         let needs = "the plan needs 7.0 GiB (tables and indexes 3.0 GiB, write-ahead log at most 4.0 GiB) of disk";
-        assert_eq!(said(&cost, Some(6 * GIB), "1024"), [format!("disk-short {needs}, and 6.0 GiB are free")]);
-        assert_eq!(said(&cost, Some(7 * GIB), "1024"), [""; 0]);
+        assert_eq!(said(&cost, Some(6 * GIB), GIB), [format!("disk-short {needs}, and 6.0 GiB are free")]);
+        assert_eq!(said(&cost, Some(7 * GIB), GIB), [""; 0]);
         let unsaid = format!("disk-unknown {needs}; SQL cannot see what is free: say it in server.free_disk");
-        assert_eq!(said(&cost, None, "1024"), [unsaid]);
-        assert_eq!(said(&Cost::default(), None, "1024"), [""; 0], "nothing is needed");
+        assert_eq!(said(&cost, None, GIB), [unsaid]);
+        assert_eq!(said(&Cost::default(), None, GIB), [""; 0], "nothing is needed");
     }
 
     #[test]
     fn much_more_log_than_between_two_checkpoints_is_said() {
         let cost = Cost { wal_bytes: 4 * GIB, ..Cost::default() };
-        let said = said(&cost, Some(100 * GIB), "64").concat();
+        let said = said(&cost, Some(100 * GIB), 64 << 20).concat();
         assert!(said.starts_with("wal-small the run writes 4.0 GiB of write-ahead log"), "{said}");
     }
 }

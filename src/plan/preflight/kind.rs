@@ -110,6 +110,8 @@ kinds! {
     StatementStar = "statement-star", Notice, "Name the columns in the application before the run.";
     /// A function takes or returns whole rows of a table, which get one more column.
     RowFunction = "row-function", Notice, "Check what calls it.";
+    /// Whole rows of a table are stored in a column, so a default cannot stand for its owner column's existing rows.
+    RowsStored = "rows-stored", Notice, "Nothing; the table is filled in batches.";
     /// A function's variable or argument is called like the owner column, and becomes ambiguous or changes its meaning.
     VariableNamedAsOwner = "variable-named-as-owner", Notice, "Rename the variable, or qualify it, before the run.";
     /// The backfill does not fire these triggers.

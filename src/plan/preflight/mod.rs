@@ -22,6 +22,7 @@ use crate::catalog::{Activity, Catalog, Ident, QualifiedName, Table};
 use crate::config::Config;
 use crate::plan::notice::{Blocker, Notice};
 
+pub use disk::Room;
 pub use kind::{Kind, Weight, kinds_table};
 pub use rights::unreadable;
 pub(super) use waiting::blocked_by;
@@ -77,11 +78,26 @@ pub(super) fn examine(config: &Config, catalog: &Catalog, owners: &Owners, plan:
     around.examine(&mut found);
     let preflight = Preflight { around, owners, plan, facts };
     rights::on_tables(&preflight, &mut found);
-    disk::examine(&plan.steps().map(|step| &step.cost).sum(), config.server.free_disk, &facts.activity, &mut found);
+    room(plan, &mut found);
+    disk::tablespaces(&facts.activity, &mut found);
     names::examine(&preflight, &mut found);
     objects::examine(&preflight, &mut found);
     code::examine(&preflight, &mut found);
     found
+}
+
+/// Judges the costs of a plan anew, which are others now.
+pub(super) fn judge_costs(plan: &mut Plan) {
+    plan.notices.retain(|notice| !disk::JUDGED.contains(&notice.kind));
+    plan.blockers.retain(|blocker| !disk::JUDGED.contains(&blocker.kind));
+    let mut found = Found::default();
+    room(plan, &mut found);
+    plan.notices.extend(found.notices);
+    plan.blockers.extend(found.blockers);
+}
+
+fn room(plan: &Plan, found: &mut Found) {
+    disk::examine(&plan.steps().map(|step| &step.cost).sum(), &plan.room, found);
 }
 
 impl Surroundings<'_> {

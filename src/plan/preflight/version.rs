@@ -12,14 +12,10 @@ struct Defect {
     what: &'static str,
 }
 
-const DEFECTS: [Defect; 3] = [
+const DEFECTS: [Defect; 2] = [
     Defect {
         mended: &[(14, 4)],
         what: "CREATE INDEX CONCURRENTLY may build a corrupt index beside writers (release notes of 14.4)",
-    },
-    Defect {
-        mended: &[(14, 14), (15, 9), (16, 5), (17, 1)],
-        what: "a cached plan may apply another role's row-level security (CVE-2024-10976)",
     },
     Defect {
         mended: &[(14, 19), (15, 14), (16, 10), (17, 6)],

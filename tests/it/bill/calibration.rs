@@ -1,8 +1,10 @@
 //! Copies for `plan --calibrate`: what they are made of, and that nothing is left of them.
 
 use tenantctl::commands::calibrating::calibrated;
+use tenantctl::commands::planning::Planned;
 use tenantctl::config::{self, Config};
 use tenantctl::error::Code;
+use tenantctl::plan::Kind;
 
 use super::planned;
 use crate::support::cli::{Cli, eventually};
@@ -55,6 +57,32 @@ async fn an_awkward_table_is_measured_and_nothing_is_left_of_its_copy() {
     assert!(sample.record_bytes > 6000 * 200 && sample.heap_bytes > 0 && sample.index_bytes > 0, "{sample:?}");
     assert!(sample.owner_index_bytes > 6000 * 5 && sample.seconds > 0.0, "{sample:?}");
     assert_eq!((database.number(SCHEMAS).await, database.number(sequence).await), (0, before));
+}
+
+/// Free disk between what statistics say and what is measured: only the measured costs decide.
+#[tokio::test]
+async fn the_disk_is_judged_by_what_was_measured() {
+    let database = awkward().await;
+    let needs = |planned: &Planned| {
+        let costs = planned.plan.steps().map(|step| &step.cost);
+        costs.map(|cost| cost.disk_bytes() + cost.wal_bytes).sum::<u64>()
+    };
+    let short = |planned: &Planned| planned.script.blockers.iter().filter(|b| b.kind == Kind::DiskShort).count();
+    let unknown = |planned: &Planned| planned.script.notices.iter().filter(|n| n.kind == Kind::DiskUnknown).count();
+    let before = planned(&database, &config()).await;
+    let estimated = needs(&before);
+    let measured = calibrated(&database.settings(), before).await.unwrap();
+    assert_eq!(unknown(&measured), 1, "once");
+    let (low, high) = (estimated.min(needs(&measured)), estimated.max(needs(&measured)));
+    assert!(high - low > high / 50, "{estimated} and {} are too near each other for this test", needs(&measured));
+
+    let mut config = config();
+    config.server.free_disk = Some(low.midpoint(high));
+    let before = planned(&database, &config).await;
+    assert_eq!(short(&before), usize::from(estimated == high));
+    let measured = calibrated(&database.settings(), before).await.unwrap();
+    assert_eq!(short(&measured), usize::from(estimated == low));
+    assert_eq!(unknown(&measured), 0);
 }
 
 #[tokio::test]

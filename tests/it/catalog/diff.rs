@@ -76,7 +76,7 @@ fn tables_that_come_and_go_are_named_once() {
 
 #[test]
 fn every_change_of_a_table_is_said() {
-    let changes: [Case; 9] = [
+    let changes: [Case; 10] = [
         (|t| t.oid = 99, "public.orders was dropped or renamed, and made again"),
         (|t| t.kind = TableKind::Partitioned, "public.orders is a partitioned table, it was an ordinary table"),
         (|t| t.owner = ident("sales"), "public.orders belongs to sales, it was postgres's"),
@@ -84,6 +84,10 @@ fn every_change_of_a_table_is_said() {
         (|t| t.publications.push(ident("all")), "public.orders is published by all, it was by nothing"),
         (|t| t.replica_identity = true, "public.orders got a REPLICA IDENTITY of its own"),
         (|t| t.subscribed = true, "public.orders is now written by a logical subscription"),
+        (
+            |t| t.stored_in = vec![name("public", "archive")],
+            "public.orders has whole rows in columns of public.archive, it had them in those of nothing",
+        ),
         (|t| t.indexes.push(index("one more")), "public.orders: index one more (customer_id, an expression) is new"),
         (|t| t.checks.clear(), "public.orders: constraint positive is gone"),
     ];

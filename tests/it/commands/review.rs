@@ -152,3 +152,14 @@ async fn a_run_that_has_just_ended_does_not_stand_in_the_way() {
     let output = tokio::task::spawn_blocking(|| next.wait_with_output()).await.unwrap().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
+
+#[tokio::test]
+async fn a_reviewed_plan_that_is_blocked_is_refused_with_its_blockers() {
+    let database = shop().await;
+    let config = RIGHT.replace("unowned = \"system\"", "unowned = \"stop\"");
+    let cli = Cli::to(&database.url()).config(&config);
+    cli.run("plan --out plan.json").exits(1);
+    let words = ["the plan is blocked:", "public.orders: 2 rows have no owner by their source", "give them an owner"];
+    let refusal = Refusal { exit: 1, code: "plan-blocked", words: &words };
+    refusal.of(&cli, "migrate --yes --plan plan.json", &database).await;
+}

@@ -2,6 +2,7 @@
 
 use tenantctl::config::Expression;
 use tenantctl::execute::Target;
+use tenantctl::plan::Phase;
 
 use super::{LINE, ORDER, blockers, config, convert, odd, owners, planned};
 
@@ -95,4 +96,35 @@ async fn an_expression_that_fails_on_a_new_row_does_not_fail_the_writer() {
         )
         .await;
     assert_eq!(owners(&database, "\"Odd\".event").await, "2 1000 3");
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_on_a_row_does_not_tell_the_rows_values() {
+    let database = odd().await;
+    let config = with("\"from\"::bigint", ", unowned = \"system\"");
+    database.run("UPDATE \"Odd\".event SET \"from\" = '1'").await;
+    convert(&database, &config, Target::Phase(Phase::Expand)).await.unwrap();
+    // It came between plan and batch, past the filler.
+    database.run("SET session_replication_role = replica; INSERT INTO \"Odd\".event VALUES (3, 'a secret')").await;
+    let failure = convert(&database, &config, Target::End).await.unwrap_err();
+    let said = format!("{failure:?}");
+    assert!(said.contains("a value cannot be used; ") && said.contains("(SQLSTATE 22P02)"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
+    database.run("DELETE FROM \"Odd\".event WHERE id = 3").await;
+    convert(&database, &config, Target::End).await.unwrap();
+}
+
+/// The application's own constraint refuses what the backfill writes.
+#[tokio::test]
+async fn a_constraint_that_refuses_a_batch_is_named_without_the_row() {
+    let database = odd().await;
+    let config = with("id", "");
+    database.run("UPDATE \"Odd\".event SET data = '\"a secret\"'").await;
+    convert(&database, &config, Target::Phase(Phase::Expand)).await.unwrap();
+    let check = "ALTER TABLE \"Odd\".event ADD CONSTRAINT \"Only One\" CHECK (tenant_id < 2) NOT VALID";
+    database.run(check).await;
+    let said = format!("{:?}", convert(&database, &config, Target::End).await.unwrap_err());
+    let named = "a row violates a constraint (constraint Only One, table Odd.event); ";
+    assert!(said.contains(named) && said.contains("(SQLSTATE 23514)"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
 }

@@ -170,6 +170,7 @@ pub fn table(oid: u32, rows: Option<u64>, columns: &[&str]) -> Table {
         publications: Vec::new(),
         replica_identity: false,
         subscribed: false,
+        stored_in: Vec::new(),
         columns,
         keys: vec![key],
         foreign_keys: Vec::new(),
