@@ -62,8 +62,10 @@ fn is_empty(place: &tempfile::TempDir) -> bool {
     fs::read_dir(place.path()).unwrap().next().is_none()
 }
 
-fn notices(plan: &Value) -> Vec<&str> {
-    plan["notices"].as_array().unwrap().iter().map(|notice| notice["text"].as_str().unwrap()).collect()
+/// What the plan tells about its files.
+fn remarks(plan: &Value) -> Vec<&str> {
+    let notices = plan["notices"].as_array().unwrap().iter();
+    notices.filter(|notice| notice["kind"] == "file-remark").map(|notice| notice["text"].as_str().unwrap()).collect()
 }
 
 fn steps(plan: &Value) -> Vec<&str> {
@@ -82,7 +84,7 @@ async fn a_schema_file_gives_the_steps_that_the_database_gives() {
     cli.write("rows.sql", &format!("INSERT {}", rows.split("INSERT INTO orders").next().unwrap()));
     let plan = cli.run("plan --schema-file tables.sql --schema-file rows.sql --format json").exits(0).json();
     assert_eq!(steps(&plan), steps(&live));
-    assert!(notices(&plan)[0].starts_with("planned from tables.sql, rows.sql alone: rows, sessions, rights"), "{plan}");
+    assert!(remarks(&plan)[0].starts_with("planned from tables.sql, rows.sql alone: rows, sessions, rights"), "{plan}");
     assert!(is_empty(&place), "a server was left behind");
 
     cli.write("schema.sql", &fixture("schema.sql"));
@@ -95,7 +97,7 @@ fn what_did_not_load_is_listed_and_planned_around() {
     let (cli, _place) = offline();
     cli.write("dump.sql", DUMP);
     let plan = cli.run("plan --schema-file dump.sql --format json").exits(0).json();
-    let told = notices(&plan);
+    let told = remarks(&plan);
     assert!(told[1].contains("dump.sql is of PostgreSQL 99, and the server here"), "{told:?}");
     assert!(told[1].contains(&format!("is {};", server().major())), "{told:?}");
     let extension = "planned without the extensions that cannot be made here: not_installed; probably for want of them, \
@@ -129,7 +131,7 @@ fn a_file_can_run_no_program() {
         ),
     );
     let plan = cli.run("plan --schema-file evil.sql --format json").exits(0).json();
-    let told = notices(&plan).join("\n");
+    let told = remarks(&plan).join("\n");
     assert!(told.contains(r"the backslash command \! is not run"), "{told}");
     assert!(told.contains("permission denied to COPY") || told.contains("must be superuser"), "{told}");
     assert!(is_empty(&place), "{:?}", fs::read_dir(place.path()).unwrap().collect::<Vec<_>>());
