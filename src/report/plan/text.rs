@@ -119,14 +119,16 @@ fn costs(script: &Script, width: usize, out: &mut impl Write) -> io::Result<()> 
     writeln!(out, "\nThe bill")?;
     columns(&rows, 2).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     let dearest = bill.steps.iter().take(DEAREST).filter(|step| step.share > 0);
-    let dearest: Vec<[String; 5]> = dearest
-        .map(|step| {
-            let amounts = [&step.rows, &step.wal, &step.time].map(|amount| amount.text.clone());
-            let [rows, wal, time] = amounts;
-            [format!("{} %", step.share), step.what.clone(), rows, wal, time]
-        })
-        .collect();
-    columns(&dearest, 4).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    let dearest = dearest.map(|step| {
+        let amounts = [&step.rows, &step.wal, &step.time].map(|amount| amount.text.clone());
+        let [rows, wal, time] = amounts;
+        [format!("{} %", step.share), step.what.clone(), rows, wal, time]
+    });
+    let heading = ["share", "of the time in the dearest steps", "rows", "WAL", "time"].map(str::to_owned);
+    let dearest: Vec<[String; 5]> = std::iter::once(heading).chain(dearest).collect();
+    if dearest.len() > 1 {
+        columns(&dearest, 4).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    }
     write!(out, "{}", hang_within(width, "", &bill::basis(script), 2))
 }
 
