@@ -76,7 +76,9 @@ impl Loaded {
             if is_beside(line) || matches!(complaint.sqlstate.as_deref(), Some("42P06" | "42710")) {
                 continue;
             }
-            if is_extension && let Some(extension) = quoted("extension \"", "\"") {
+            // Before 15 the server names the file that it misses.
+            let extension = || quoted("extension \"", "\"").or_else(|| quoted("/extension/", ".control\""));
+            if is_extension && let Some(extension) = extension() {
                 self.extensions.insert(extension);
                 continue;
             }
