@@ -27,7 +27,7 @@
 //! | [`execute`] | every loop that talks to the server: run, step, backfill, checks |
 //! | [`report`] | plans, findings, outcomes, each in its formats |
 //! | [`ui`] | the terminal: progress, questions, failures |
-//! | [`embedded`] | a throw-away PostgreSQL for the demo and for tests |
+//! | [`embedded`] | a throw-away PostgreSQL for the demo, for planning offline and for tests |
 //! | [`commands`] | one file a subcommand |
 //!
 //! # Invariants

@@ -1,7 +1,7 @@
 //! What the database *is*: plain values, read once, ordered, without a connection in them.
 //!
-//! `pg::introspect` fills a [`Catalog`]; `plan` and `verify` only look at it. Sizes and views are described too; no decision
-//! rests on those yet.
+//! `pg::introspect` fills a [`Catalog`]; `infer`, `plan` and `verify` only look at it. What happens on the server right now
+//! is an [`Activity`], apart from it: no statement of a plan rests on that.
 
 mod activity;
 pub mod code;

@@ -41,7 +41,7 @@ pub async fn plan(session: &Session, config: &Config) -> Result<Planned, Failure
 /// Plans for a catalog that was read just now.
 ///
 /// # Errors
-/// As [`plan`].
+/// As [`plan()`].
 pub async fn plan_for(session: &Session, config: &Config, catalog: Catalog) -> Result<Planned, Failure> {
     let oids: Vec<u32> = catalog.tables.values().map(|table| table.oid).collect();
     let activity = session.activity(&oids).await?;
