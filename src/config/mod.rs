@@ -246,8 +246,14 @@ pub enum StrategyChoice {
     Auto,
     /// By the column's default, without touching a row; refused where that cannot be.
     Instant,
-    /// Row by row in batches, even where `instant` would do.
+    /// Written in batches, even where `instant` would do; the plan chooses how.
     Batched,
+    /// Written in passes over ranges of blocks; refused where that cannot be.
+    Cascade,
+    /// Written once over ranges of blocks; refused where that cannot be.
+    Ranges,
+    /// Written in the order of a key; refused where there is none.
+    Keyset,
 }
 
 /// How batches are paced.

@@ -1,6 +1,6 @@
 //! Phase `backfill`: every existing row gets its owner.
 
-use super::{Op, Owner, Plan, Strategy, TablePlan};
+use super::{Op, Owner, Plan, TablePlan};
 use crate::catalog::Table;
 
 /// The steps of the phase for one table.
@@ -12,7 +12,7 @@ pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
         return Vec::new();
     }
     let name = &table.owned.name;
-    let written = table.strategy == Strategy::Ranges;
+    let written = table.strategy.writes();
     let derived = table.owned.owner != Owner::System;
     let mut ops = Vec::new();
     if written {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Op, Plan, Strategy, TablePlan};
+use super::{Op, Plan, TablePlan};
 use crate::catalog::{Catalog, ForeignKey, Ident, Index, QualifiedName, Table};
 
 /// The first major version whose NOT NULL can be added NOT VALID (PostgreSQL 18 release notes, E.1.3.3).
@@ -15,7 +15,7 @@ pub(super) fn ops(plan: &Plan, table: &TablePlan, now: &Table, relations: &Relat
     ops.extend(index(plan, table, now, relations));
     ops.extend(not_null(plan, table, now));
     ops.extend(foreign_key(plan, table, now));
-    if !ops.is_empty() && table.strategy == Strategy::Instant {
+    if !ops.is_empty() && !table.strategy.writes() {
         ops.push(Op::Analyze(table.owned.name.clone()));
     }
     ops

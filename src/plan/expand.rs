@@ -1,9 +1,7 @@
 //! Phase `expand`: the owner column, nullable, and the filler that covers writers who do not know it.
 
-use super::{Op, OwnedTable, Owner, Owners, Plan, Strategy, TablePlan};
+use super::{Op, Owner, Plan, TablePlan};
 use crate::catalog::{Ident, Table};
-use crate::config::{Config, StrategyChoice};
-use crate::error::{Code, Failure};
 
 /// The trigger that fills the owner of a new row. BEFORE triggers fire in the order of their names, and `~` sorts after
 /// every letter: the filler sees what the application's own triggers left.
@@ -33,48 +31,4 @@ pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
         Owner::Parent(_) | Owner::Lookup(_) | Owner::System => None,
     };
     std::iter::once(column).chain(pass_down).collect()
-}
-
-/// Chooses how existing rows are filled.
-///
-/// `instant` needs one constant for all of them and a new column (its default then stands for the rows that are there),
-/// and PostgreSQL takes no new column with a default where whole rows of the table are stored elsewhere.
-pub(super) fn strategy(
-    config: &Config,
-    owners: &Owners,
-    owned: &OwnedTable,
-    table: &Table,
-) -> Result<Strategy, Failure> {
-    let obstacle = obstacle(config, owners, owned, table);
-    match (owned.choice, obstacle) {
-        (StrategyChoice::Auto | StrategyChoice::Instant, None) => Ok(Strategy::Instant),
-        (StrategyChoice::Auto, Some(_)) | (StrategyChoice::Batched, _) => Ok(Strategy::Ranges),
-        (StrategyChoice::Instant, Some(why)) => {
-            let message = format!("{}: {}: backfill = \"instant\" cannot be: {why}", config.at(owned.line), owned.name);
-            Err(Failure::new(Code::ConfigInvalid, message).hint("drop the key, or set backfill = \"batched\""))
-        }
-    }
-}
-
-/// Why a default cannot stand for the rows that are there; nothing where it can.
-fn obstacle(config: &Config, owners: &Owners, owned: &OwnedTable, table: &Table) -> Option<String> {
-    if owned.column.is_some() {
-        return Some(format!("the column {} is there already", config.tenant_column));
-    }
-    if !owners.is_constant(owned) {
-        return Some("its rows do not all have the same owner".to_owned());
-    }
-    stored(table)
-}
-
-/// Where whole rows of the table are stored, which keeps PostgreSQL from adding a column with a default.
-pub(super) fn stored(table: &Table) -> Option<String> {
-    if table.stored_in.is_empty() {
-        return None;
-    }
-    let names: Vec<String> = table.stored_in.iter().map(ToString::to_string).collect();
-    Some(format!(
-        "whole rows of it are in columns of {}, so PostgreSQL refuses a column with a default",
-        names.join(", ")
-    ))
 }

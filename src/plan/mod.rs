@@ -17,6 +17,7 @@ mod owners;
 mod preflight;
 mod prepare;
 mod sample;
+mod strategy;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +42,7 @@ pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsuppo
 pub use preflight::{Found, Kind, Room, Weight, kinds_table, surroundings, unreadable};
 pub use prepare::{SystemTenant, Tenants};
 pub use sample::{Sample, Samples};
+pub use strategy::Strategy;
 
 /// The stages of the conversion, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -86,16 +88,6 @@ impl std::str::FromStr for Phase {
             format!("there is no phase {word:?}; the phases are {words}")
         })
     }
-}
-
-/// How a table's existing rows are filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// `ADD COLUMN ... DEFAULT constant`: the catalog vouches for every existing row, none is written.
-    Instant,
-    /// Batches over ranges of heap blocks.
-    Ranges,
 }
 
 /// What only the data and the bookkeeping can tell; read before [`Plan::build`] with `sql::facts`.
@@ -293,7 +285,7 @@ fn table_plan(
     let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
     Ok(TablePlan {
         owned: owned.clone(),
-        strategy: expand::strategy(config, owners, owned, table)?,
+        strategy: strategy::choose(config, owners, owned, table)?,
         rows: table.rows,
         oid: table.oid,
         source_columns: table

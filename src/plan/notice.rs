@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Kind, Lookup, Owner, Owners, Plan, Strategy, TablePlan, Value, expand};
+use super::{Facts, Kind, Lookup, Owner, Owners, Plan, TablePlan, Value, strategy};
 use crate::catalog::{Catalog, Firing, Ident, QualifiedName, RowSecurity, Table};
 use crate::config::{Config, StrategyChoice, Unowned};
 
@@ -104,7 +104,7 @@ fn table_notices(
     if now.column(&config.tenant_column).is_some_and(|column| column.not_null) {
         return texts;
     }
-    if table.strategy == Strategy::Ranges {
+    if table.strategy.writes() {
         texts.extend(triggers(table, now));
         texts.extend(rows_stored(owners, table, now));
     }
@@ -154,7 +154,7 @@ fn table_notices(
 /// Batches where a default would have stood for every row, if PostgreSQL took it.
 fn rows_stored(owners: &Owners, table: &TablePlan, now: &Table) -> Option<(Kind, String)> {
     let meant = table.owned.choice == StrategyChoice::Auto && owners.is_constant(&table.owned);
-    let why = expand::stored(now).filter(|_| meant)?;
+    let why = strategy::stored(now).filter(|_| meant)?;
     Some((Kind::RowsStored, format!("its rows are filled in batches: {why}")))
 }
 
@@ -278,7 +278,7 @@ fn publication(config: &Config, adds_column: bool, table: &TablePlan, now: &Tabl
         return Some((Kind::SubscriberNotReady, text, remedy));
     }
     let unidentified = !now.publications.is_empty() && now.primary_key().is_none() && !now.replica_identity;
-    (unidentified && table.strategy == Strategy::Ranges).then(|| {
+    (unidentified && table.strategy.writes()).then(|| {
         let text = "it is published without a replica identity: every UPDATE of the backfill would fail".to_owned();
         let remedy = "give it a primary key, or ALTER TABLE ... REPLICA IDENTITY".to_owned();
         (Kind::ReplicaIdentityMissing, text, remedy)

@@ -169,7 +169,7 @@ fn tables(tables: &[TableChange], out: &mut impl Write) -> io::Result<()> {
     let row = |table: &TableChange| {
         let filled = match table.strategy {
             Strategy::Instant => "at once, vouched for by a default",
-            Strategy::Ranges => "in batches",
+            Strategy::Cascade | Strategy::Ranges | Strategy::Keyset => "in batches",
         };
         let number = |number: i64| count(number.unsigned_abs());
         let [before, after, owners] = [table.rows_before, table.rows_after, table.owners].map(number);

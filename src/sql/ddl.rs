@@ -132,7 +132,7 @@ fn add_owner_column(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
                 statements.push(alter(format!("ALTER COLUMN {column} DROP DEFAULT")));
             }
         }
-        (None, Strategy::Ranges) => {
+        (None, Strategy::Cascade | Strategy::Ranges | Strategy::Keyset) => {
             statements.push(alter(format!("ADD COLUMN {column} {}", plan.tenants.id_type)));
             if constant {
                 statements.push(alter(format!("ALTER COLUMN {column} SET DEFAULT {system}")));

@@ -49,7 +49,7 @@ impl Update {
         let (rows, row) = (shape.unfilled, shape.filled_row(owner));
         let hot_rows = match strategy {
             Strategy::Instant => return Update::default(),
-            Strategy::Ranges => hot_in_ranges(shape, row),
+            Strategy::Cascade | Strategy::Ranges | Strategy::Keyset => hot_in_ranges(shape, row),
         };
         let cold = rows - hot_rows;
         let moved = cold * (row + POINTER);

@@ -15,8 +15,8 @@ pub(super) fn size(script: &Script) -> String {
 
 /// How many rows are written, and how many get their owner without it.
 pub(super) fn rows(script: &Script) -> String {
-    let say = |wanted: Strategy, how: &str| {
-        let rows = rows_of(script, wanted);
+    let say = |written: bool, how: &str| {
+        let rows = rows_of(script, written);
         let unknown = rows.iter().filter(|rows| rows.is_none()).count();
         let known = human::count(rows.iter().flatten().sum());
         let tables = human::counted(rows.len(), "table", "tables");
@@ -26,22 +26,22 @@ pub(super) fn rows(script: &Script) -> String {
         };
         (!rows.is_empty()).then(|| format!("~{known} {how} ({tables}{unsure})"))
     };
-    let written = say(Strategy::Ranges, "at most to fill in batches");
-    let vouched = say(Strategy::Instant, "owned by a default, not written");
+    let written = say(true, "at most to fill in batches");
+    let vouched = say(false, "owned by a default, not written");
     let parts: Vec<String> = written.into_iter().chain(vouched).collect();
     if parts.is_empty() { "none to fill".to_owned() } else { parts.join("; ") }
 }
 
-/// The rows of the tables that are filled in that way; nothing where no statistics tell.
-pub(super) fn known_rows(script: &Script, wanted: Strategy) -> Option<u64> {
-    let rows = rows_of(script, wanted);
+/// The rows of the tables whose rows are written, or are not; nothing where no statistics tell.
+pub(super) fn known_rows(script: &Script, written: bool) -> Option<u64> {
+    let rows = rows_of(script, written);
     if rows.is_empty() { Some(0) } else { rows.into_iter().flatten().reduce(|sum, rows| sum + rows) }
 }
 
-/// The rows of every table that is filled in that way.
-fn rows_of(script: &Script, wanted: Strategy) -> Vec<Option<u64>> {
+/// The rows of every table that is to be filled, where that writes them or where it does not.
+fn rows_of(script: &Script, written: bool) -> Vec<Option<u64>> {
     let rows = script.tables.iter().filter_map(|table| match &table.scope {
-        TableScope::Tenant { strategy, rows, .. } if *strategy == Some(wanted) => Some(*rows),
+        TableScope::Tenant { strategy, rows, .. } if strategy.is_some_and(|it| it.writes() == written) => Some(*rows),
         TableScope::Tenant { .. } | TableScope::Shared | TableScope::Ignored => None,
     });
     rows.collect()
@@ -149,11 +149,7 @@ pub(super) fn way(source: &str) -> &'static str {
 
 /// How a table's existing rows are filled, in a word.
 pub(super) fn filled(strategy: Option<Strategy>) -> &'static str {
-    match strategy {
-        Some(Strategy::Instant) => "instant",
-        Some(Strategy::Ranges) => "ranges",
-        None => "complete",
-    }
+    strategy.map_or("complete", Strategy::as_str)
 }
 
 /// A migration's name, and how its table is filled.

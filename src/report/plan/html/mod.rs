@@ -15,7 +15,7 @@ use super::super::human;
 use super::bill::{self, Bill};
 use super::words::{self, LockUse};
 use crate::catalog::{LockHolder, QualifiedName};
-use crate::plan::{Held, LockLevel, Phase, Strategy};
+use crate::plan::{Held, LockLevel, Phase};
 use crate::sql::{MigrationScript, Script, ScriptStep, TableOverview, TableScope, Work};
 use graph::Graph;
 use highlight::{Kind, Piece};
@@ -150,7 +150,7 @@ fn facts(script: &Script, bill: Option<&Bill>) -> Vec<Fact> {
     let tenant = script.tables.iter().filter(|table| matches!(table.scope, TableScope::Tenant { .. })).count();
     let others = script.tables.len() - tenant;
     let strongest = words::locks(script).into_iter().next();
-    let rows = |wanted| words::known_rows(script, wanted).map_or_else(|| "unknown".to_owned(), about);
+    let rows = |written| words::known_rows(script, written).map_or_else(|| "unknown".to_owned(), about);
     let mut facts = vec![
         Fact {
             label: "tenant tables",
@@ -162,11 +162,7 @@ fn facts(script: &Script, bill: Option<&Bill>) -> Vec<Fact> {
             value: human::count(script.steps().count() as u64),
             note: format!("in {}", human::counted(script.migrations.len(), "migration", "migrations")),
         },
-        Fact {
-            label: "rows to fill",
-            value: rows(Strategy::Ranges),
-            note: format!("owned by a default: {}", rows(Strategy::Instant)),
-        },
+        Fact { label: "rows to fill", value: rows(true), note: format!("owned by a default: {}", rows(false)) },
         Fact {
             label: "strongest lock",
             value: strongest.as_ref().map_or_else(|| "none".to_owned(), |lock| lock.level.to_string()),
