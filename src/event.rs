@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::catalog::{LockHolder, seconds};
+use crate::catalog::{LockHolder, seconds, seconds_if_any};
 use crate::plan::{LockLevel, Phase};
 
 /// Listens to a run.
@@ -37,6 +37,11 @@ pub enum Event {
         fingerprint: String,
         /// How many migrations are left.
         migrations: usize,
+        /// Rows that the backfills among them are expected to write, where there are statistics.
+        rows_expected: Option<u64>,
+        /// How long they are expected to take by the plan's costs.
+        #[serde(rename = "expected_seconds", serialize_with = "seconds_if_any")]
+        expected: Option<Duration>,
     },
     /// A migration begins.
     MigrationStarted {
@@ -99,6 +104,12 @@ pub enum Event {
         rows_total: u64,
         /// Rows expected, where there are statistics.
         rows_expected: Option<u64>,
+        /// Rows of this batch whose new version stayed on its page, without a change to any index (HOT).
+        hot_rows: u64,
+        /// Bytes of WAL that the batch wrote.
+        wal_bytes: u64,
+        /// The worker that did it, from 0.
+        worker: u32,
         /// The next heap block.
         block: u64,
         /// The heap's end.
@@ -106,6 +117,28 @@ pub enum Event {
         /// How long the batch took.
         #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
         elapsed: Duration,
+    },
+    /// What holds the backfills back, whenever that changes.
+    Pressure {
+        /// From 0, nothing any more, to 1, nothing goes on.
+        level: f64,
+        /// What it is, in words: the signal, its value and its limit.
+        reason: Option<String>,
+        /// How long a worker rests before its next batch.
+        #[serde(rename = "resting_seconds", serialize_with = "seconds")]
+        resting: Duration,
+    },
+    /// An operator changed how the backfills run, from here or from another machine; it holds from now on.
+    Controlled {
+        /// Whether no batch begins until somebody says so.
+        paused: bool,
+        /// How many batches run at once, where that was changed.
+        workers: Option<u32>,
+        /// How long a batch is to take, where that was changed.
+        #[serde(rename = "batch_seconds", serialize_with = "seconds_if_any")]
+        batch: Option<Duration>,
+        /// Who it was.
+        by: String,
     },
     /// A step is done.
     StepDone {

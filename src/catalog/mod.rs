@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use activity::{Activity, HeldLock, LockHolder, Prepared, Replica, Route, Slot, Transaction, Vacuum};
-pub(crate) use activity::{from_seconds, seconds};
+pub(crate) use activity::{from_seconds, seconds, seconds_if_any};
 pub use diff::{Change, Difference, Object};
 pub use lock::LockMode;
 pub use name::{Ident, QualifiedName};

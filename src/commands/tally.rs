@@ -76,7 +76,12 @@ impl Observer for Tally<'_> {
                     counts.applied.push(applied);
                 }
             }
-            Event::LockWaited { .. } | Event::StatementWaits { .. } | Event::Stopping | Event::RunFinished { .. } => {}
+            Event::LockWaited { .. }
+            | Event::StatementWaits { .. }
+            | Event::Pressure { .. }
+            | Event::Controlled { .. }
+            | Event::Stopping
+            | Event::RunFinished { .. } => {}
         }
     }
 }

@@ -86,6 +86,8 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         start,
         fingerprint: stored.script.fingerprint.clone(),
         migrations: left.filter(within).count(),
+        rows_expected: None,
+        expected: None,
     });
     let mut runner = Runner::new(&migrations).set_abort_missing(true).set_abort_divergent(true);
     if let Some(last) = last {

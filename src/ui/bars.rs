@@ -75,6 +75,10 @@ impl Bars {
             }
             Event::BatchDone { .. } => self.batch(event, now),
             Event::MigrationDone { .. } => self.overall.iter().for_each(|overall| overall.inc(1)),
+            Event::Pressure { level, reason, .. } => self.waiting(words::pressure(*level, reason.as_deref())),
+            Event::Controlled { paused, workers, batch, by } => {
+                self.print(&words::controlled(*paused, *workers, *batch, by));
+            }
             // The answer to the signal says it, and the outcome follows at once.
             Event::Stopping => {}
             Event::RunFinished { .. } => self.clear(),

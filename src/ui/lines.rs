@@ -44,7 +44,7 @@ impl Lines {
     pub(super) fn line(&mut self, event: &Event, now: Duration) -> Option<String> {
         self.progress.note(event);
         match event {
-            Event::RunStarted { run, start, fingerprint, migrations } => {
+            Event::RunStarted { run, start, fingerprint, migrations, .. } => {
                 Some(format!("{}, {fingerprint}", words::run_started(*run, *start, *migrations)))
             }
             Event::MigrationStarted { phase, .. } => {
@@ -68,6 +68,8 @@ impl Lines {
                 Some(self.about(id, &words))
             }
             Event::BatchDone { .. } => self.batch(event, now),
+            Event::Pressure { level, reason, .. } => Some(words::pressure(*level, reason.as_deref())),
+            Event::Controlled { paused, workers, batch, by } => Some(words::controlled(*paused, *workers, *batch, by)),
             Event::StepDone { id, elapsed } => Some(self.done(id, *elapsed)),
             Event::MigrationDone { .. } => None,
             Event::Stopping => Some(words::STOPPING.to_owned()),
@@ -150,7 +152,17 @@ mod tests {
     fn at_a_step() -> Lines {
         let mut lines = Lines::default();
         let fingerprint = "sha256:ab".to_owned();
-        lines.line(&Event::RunStarted { run: 1, start: Start::Fresh, fingerprint, migrations: 12 }, Duration::ZERO);
+        lines.line(
+            &Event::RunStarted {
+                run: 1,
+                start: Start::Fresh,
+                fingerprint,
+                migrations: 12,
+                rows_expected: None,
+                expected: None,
+            },
+            Duration::ZERO,
+        );
         for version in 1..=7 {
             let name = "backfill_orders".to_owned();
             lines.line(&Event::MigrationStarted { version, name, phase: Phase::Backfill, steps: 1 }, Duration::ZERO);
@@ -171,6 +183,9 @@ mod tests {
             rows_seen: 1_234,
             rows_total: number * 1_234,
             rows_expected: Some(1_000_000),
+            hot_rows: 0,
+            wal_bytes: 0,
+            worker: 0,
             block: number * 16,
             blocks: 4_000,
             elapsed: SECOND,

@@ -34,6 +34,24 @@ pub(super) fn statement_waits(holders: &[LockHolder], elapsed: Duration) -> Stri
     format!("waiting for older transactions for {}: {who}", duration(elapsed))
 }
 
+/// What holds the backfills back.
+pub(super) fn pressure(level: f64, reason: Option<&str>) -> String {
+    let why = reason.map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
+    match level {
+        level if level >= 1.0 => format!("held{why}"),
+        level if level > 0.0 => format!("slowed by {:.0} %{why}", level * 100.0),
+        _ => "nothing holds the backfill back any more".to_owned(),
+    }
+}
+
+/// What an operator changed.
+pub(super) fn controlled(paused: bool, workers: Option<u32>, batch: Option<Duration>, by: &str) -> String {
+    let mut what = vec![if paused { "paused".to_owned() } else { "running".to_owned() }];
+    what.extend(workers.map(|workers| counted(workers as usize, "worker", "workers")));
+    what.extend(batch.map(|batch| format!("batches of {}", duration(batch))));
+    format!("{} by {}", what.join(", "), printable(by))
+}
+
 /// How far a backfill is.
 pub(super) fn backfill(rows: u64, expected: Option<u64>, speed: Speed) -> String {
     let of = expected.map(|rows| format!(" of ~{}", count(rows))).unwrap_or_default();

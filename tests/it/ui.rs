@@ -44,7 +44,14 @@ fn run(ui: &Ui) {
     let title = "add tenant_id to public.orders".to_owned();
     let elapsed = Duration::from_millis(120);
     for event in [
-        Event::RunStarted { run: 3, start: Start::Resumed, fingerprint: "sha256:ab".to_owned(), migrations: 1 },
+        Event::RunStarted {
+            run: 3,
+            start: Start::Resumed,
+            fingerprint: "sha256:ab".to_owned(),
+            migrations: 1,
+            rows_expected: None,
+            expected: None,
+        },
         Event::MigrationStarted { version: 2, name: "expand_orders".to_owned(), phase: Phase::Expand, steps: 2 },
         Event::StepStarted { id: id("add"), title, lock: LockLevel::AccessExclusive },
         Event::StepDone { id: id("add"), elapsed },
