@@ -118,6 +118,22 @@ pub enum Event {
         #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
         elapsed: Duration,
     },
+    /// A further worker of a backfill got no session; the others do its part.
+    WorkerMissing {
+        /// The worker, from 1.
+        worker: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A backfill is done. What was expected and not written was taken over by a writer or deleted meanwhile.
+    Reconciled {
+        /// The step's id.
+        id: String,
+        /// Rows without an owner when its batches first saw them.
+        expected: u64,
+        /// Rows that its batches wrote.
+        written: u64,
+    },
     /// What holds the backfills back, whenever that changes.
     Pressure {
         /// From 0, nothing any more, to 1, nothing goes on.

@@ -55,6 +55,7 @@ impl Order {
 pub struct Conversion {
     watch: Watch,
     worker: Session,
+    settings: Settings,
     work: Work,
 }
 
@@ -74,7 +75,8 @@ impl Conversion {
     pub async fn open(settings: &Settings, config: &Config, order: &Order) -> Result<Conversion, Failure> {
         let lock = settings.with_application_name("tenantctl lock");
         let watch = Watch::lock(Session::open(&lock, Access::Write).await?).await?;
-        let worker = Session::open(&settings.with_application_name("tenantctl"), Access::Write).await?;
+        let settings = settings.with_application_name("tenantctl");
+        let worker = Session::open(&settings, Access::Write).await?;
         let presence = bookkeeping::presence(&worker).await?;
         let unfinished = match order.unfinished {
             Unfinished::Resume if presence.runs => bookkeeping::open_run(&worker).await?,
@@ -92,7 +94,7 @@ impl Conversion {
                 Work::Begin(Box::new(planned))
             }
         };
-        Ok(Conversion { watch, worker, work })
+        Ok(Conversion { watch, worker, settings, work })
     }
 
     /// What will be executed.
@@ -154,7 +156,7 @@ impl Conversion {
                 bookkeeping::start_run(&self.worker, &planned.script, &planned.catalog).await?
             }
         };
-        let tools = Tools { worker: self.worker, watch: &self.watch, observer, interrupt };
+        let tools = Tools { worker: self.worker, settings: self.settings, watch: &self.watch, observer, interrupt };
         execute::run(tools, stored, start, target).await
     }
 }

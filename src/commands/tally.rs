@@ -78,6 +78,8 @@ impl Observer for Tally<'_> {
             }
             Event::LockWaited { .. }
             | Event::StatementWaits { .. }
+            | Event::WorkerMissing { .. }
+            | Event::Reconciled { .. }
             | Event::Pressure { .. }
             | Event::Controlled { .. }
             | Event::Stopping

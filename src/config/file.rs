@@ -16,6 +16,9 @@ use super::{
 use crate::catalog::{Ident, QualifiedName};
 use crate::error::{Code, Failure};
 
+/// The most batches at once; each takes a connection.
+const MOST_WORKERS: u32 = 64;
+
 /// Reads the text of a `tenantctl.toml`; `path` is for messages only.
 ///
 /// # Errors
@@ -283,7 +286,11 @@ impl Reader<'_> {
             min_blocks: *written.min_blocks.get_ref(),
             max_blocks: *written.max_blocks.get_ref(),
             pause: self.duration("backfill.pause", &written.pause),
+            workers: *written.workers.get_ref(),
         };
+        if !(1..=MOST_WORKERS).contains(&limits.workers) {
+            self.wrong(&written.workers, "backfill.workers", format!("must be from 1 to {MOST_WORKERS}"));
+        }
         if limits.min_blocks == 0 {
             self.wrong(&written.min_blocks, "backfill.min_blocks", "must be at least 1");
         } else if limits.min_blocks > limits.max_blocks {

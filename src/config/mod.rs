@@ -267,6 +267,8 @@ pub struct BackfillLimits {
     pub max_blocks: u32,
     /// A rest after each batch.
     pub pause: Duration,
+    /// How many batches run at once.
+    pub workers: u32,
 }
 
 /// How strong locks are asked for.

@@ -225,6 +225,7 @@ pub struct Backfill {
     pub min_blocks: Spanned<u32>,
     pub max_blocks: Spanned<u32>,
     pub pause: Spanned<String>,
+    pub workers: Spanned<u32>,
 }
 
 impl Default for Backfill {
@@ -234,6 +235,7 @@ impl Default for Backfill {
             min_blocks: unwritten(8),
             max_blocks: unwritten(4096),
             pause: unwritten("0ms".to_owned()),
+            workers: unwritten(2),
         }
     }
 }

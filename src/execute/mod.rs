@@ -8,7 +8,6 @@ pub mod checks;
 mod expressions;
 pub mod facts;
 mod interrupt;
-mod pace;
 mod run;
 pub mod status;
 mod step;

@@ -16,7 +16,8 @@ use super::watch::Watch;
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Observer, Start};
-use crate::pg::{Fault, Limits, Refusal, Session, get};
+use crate::pg::settings::Settings;
+use crate::pg::{Access, Fault, Limits, Refusal, Session, get};
 use crate::plan::Phase;
 use crate::sql::bookkeeping::{HISTORY, assert_fence, finish_run, from_refinery, history_from_refinery};
 use crate::sql::{MigrationScript, Statement};
@@ -50,6 +51,8 @@ impl Target {
 pub struct Tools<'a> {
     /// The session that does the work.
     pub worker: Session,
+    /// How further sessions reach the server, for the other workers of a backfill.
+    pub settings: Settings,
     /// The session that holds the lock.
     pub watch: &'a Watch,
     /// Who listens.
@@ -97,6 +100,7 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
     let by_text = stored.script.migrations.iter().map(|migration| (migration.text(), migration.clone())).collect();
     let mut driver = Driver {
         worker: tools.worker,
+        settings: tools.settings,
         watch: tools.watch,
         observer: tools.observer,
         interrupt: tools.interrupt,
@@ -165,6 +169,7 @@ fn history_failure(error: &refinery_core::Error) -> Failure {
 /// What refinery drives. Its text of a migration is only the key: the steps are in the script.
 pub(super) struct Driver<'a> {
     pub(super) worker: Session,
+    settings: Settings,
     pub(super) watch: &'a Watch,
     pub(super) observer: &'a dyn Observer,
     pub(super) interrupt: Interrupt,
@@ -194,6 +199,11 @@ impl Driver<'_> {
         }
         self.observer.observe(&Event::MigrationDone { version: migration.version });
         Ok(())
+    }
+
+    /// A session for another worker.
+    pub(super) async fn hire(&self) -> Result<Session, Failure> {
+        Session::open(&self.settings, Access::Write).await
     }
 
     /// Compares what the migration touches with the plan: the team's own deploys go on.

@@ -8,7 +8,7 @@ use super::wait::Wait;
 use crate::catalog::LockHolder;
 use crate::error::{Code, Failure};
 use crate::event::Event;
-use crate::pg::{Fault, Limits, Refusal, get};
+use crate::pg::{Fault, Limits, Refusal, Session, get};
 use crate::plan::TxnMode;
 use crate::sql::bookkeeping::{assert_fence, begin_cost, finish_cost, finish_step};
 use crate::sql::{MigrationScript, ScriptStep, Statement, StepState, Work};
@@ -99,7 +99,7 @@ impl<'a> Driver<'a> {
             let records = self.records(migration, step, history, started);
             let framed: Vec<&Statement> = self.framed(&fence, &statements, &records).collect();
             let sent = self.worker.transaction(&limits, framed);
-            let (outcome, holders) = self.wait(step).on(sent).await;
+            let (outcome, holders) = self.wait(step, &self.worker).on(sent).await;
             match outcome {
                 Ok(()) => return Ok(()),
                 Err(refusal) if self.is_contended(&refusal) => self.rest(step, attempt, holders).await?,
@@ -111,16 +111,16 @@ impl<'a> Driver<'a> {
     /// Statements that cannot be in a transaction, without a time limit.
     async fn unlimited(&mut self, step: &ScriptStep, statements: &[Statement]) -> Result<(), Failure> {
         self.record(&[]).await?;
-        let (outcome, _) = self.wait(step).on(self.worker.autocommit(statements)).await;
+        let (outcome, _) = self.wait(step, &self.worker).on(self.worker.autocommit(statements)).await;
         outcome.map_err(|refusal| self.stopped(step, &refusal))
     }
 
-    /// What waits for a statement of the step and tells whom it waits for.
-    pub(super) fn wait(&self, step: &ScriptStep) -> Wait<'a> {
+    /// What waits for a statement that a session sends for the step, and tells whom it waits for.
+    pub(super) fn wait(&self, step: &ScriptStep, session: &Session) -> Wait<'a> {
         Wait {
             step: step.id.clone(),
-            pid: self.worker.pid(),
-            canceller: self.worker.canceller(),
+            pid: session.pid(),
+            canceller: session.canceller(),
             watch: self.watch,
             observer: self.observer,
             interrupt: self.interrupt.clone(),

@@ -63,12 +63,6 @@ impl Refusal {
         Refusal { fault, sqlstate: Some(refused.code().code().to_owned()), message: message(refused) }
     }
 
-    /// Another run took over: the checkpoint did not move.
-    pub(crate) fn fenced() -> Self {
-        let message = "another run of tenantctl took over".to_owned();
-        Refusal { fault: Fault::Fenced, sqlstate: None, message }
-    }
-
     /// The answer has another shape than the statement gives.
     pub(crate) fn unexpected(what: &str) -> Self {
         Refusal { fault: Fault::Final, sqlstate: None, message: format!("the answer lacks {what}") }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
 use postgres_types::{ToSql, Type};
 
 use super::connect::{self, Canceller, Ending, Opened};
@@ -252,6 +253,33 @@ impl Session {
         let text: String = settings.iter().map(|statement| format!("{statement};")).collect();
         inner.batch_execute(&(limits.text(major) + &text)).await.map_err(Refusal::new)?;
         Ok(Transaction { inner })
+    }
+
+    /// Sends a whole transaction at once, and then waits for the answers: a batch costs one round trip, and its transaction
+    /// is open for no network's sake. `opening` goes first, as one text.
+    ///
+    /// # Errors
+    /// The first refusal; nothing of it has happened then. Where the connection broke, whether it happened is unknown.
+    pub async fn batch(
+        &self,
+        limits: &Limits,
+        opening: impl IntoIterator<Item = &Statement>,
+        statements: &[(&Statement, &[Parameter<'_>])],
+    ) -> Result<Vec<Vec<Row>>, Refusal> {
+        let mut text = format!("BEGIN; {}", limits.text(self.major));
+        for statement in opening {
+            text.push_str(statement.text());
+            text.push_str(";\n");
+        }
+        // Each future sends when it is first polled, and these are polled in their order. After a refusal the server
+        // refuses what follows, and takes COMMIT as ROLLBACK.
+        let opened = self.simple(&text);
+        let sent = join_all(statements.iter().map(|(statement, parameters)| self.send(statement, parameters)));
+        let committed = self.simple("COMMIT");
+        let (opened, (answers, committed)) = join(opened, join(sent, committed)).await;
+        opened?;
+        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        committed.map(|()| answers)
     }
 
     /// Runs a file of plain SQL, such as a fixture: several statements, no parameters.

@@ -4,6 +4,7 @@
 //! [`Plan::build`] lists the steps that are still missing, so that planning a converted database gives none.
 
 mod backfill;
+mod cascade;
 mod cost;
 mod enforce;
 mod estimate;
@@ -30,6 +31,7 @@ use crate::catalog::{Activity, Catalog, Ident, LockHolder, QualifiedName, Table}
 use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
 
+pub use cascade::Cascade;
 pub use cost::Cost;
 pub use enforce::{NOT_NULL_NOT_VALID, serves_tenant};
 pub use expand::{FILL_ON_INSERT, FILL_ON_UPDATE, pass_trigger};
@@ -266,6 +268,16 @@ impl Plan {
         let mut holders: Vec<Vec<LockHolder>> = self.steps().map(blocked).collect();
         let steps = self.migrations.iter_mut().flat_map(|migration| &mut migration.steps);
         steps.zip(holders.drain(..)).for_each(|(step, holders)| step.blocked_by = holders);
+    }
+
+    /// Bytes of an owner in a row; of a text, those of the System Tenant's.
+    pub fn owner_bytes(&self) -> u32 {
+        match self.tenants.id_type.as_str() {
+            "integer" => 4,
+            "bigint" => 8,
+            "uuid" => 16,
+            _ => u32::try_from(self.system.id.len() + 1).unwrap_or(u32::MAX),
+        }
     }
 
     /// Every step in order.

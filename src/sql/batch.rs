@@ -1,32 +1,57 @@
 //! The statements of a backfill: one text for every batch of a table, with the block range as its parameters.
+//!
+//! A batch is one `UPDATE`. A row that a writer changes meanwhile is looked at again in its new version (docs, 13.2.1): the
+//! filler has given that one its owner, so the batch leaves it alone, and the difference of the counts tells.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bookkeeping::{SEEN, WRITTEN};
 use super::filler::{Climb, owner_of, owner_or_kept};
 use super::lookup;
 use super::quote::{ident, literal, qualified};
 use super::{Query, Statement};
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::BackfillLimits;
-use crate::plan::{Owner, Plan, TablePlan};
+use crate::plan::{Owner, Plan, Strategy, TablePlan};
 
 /// A backfill: one text for every batch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Backfill {
     /// Sent at the beginning of each batch's transaction.
     pub settings: Vec<Statement>,
-    /// The batch; `$1` and `$2` are the first row position and the one past the last, such as `(0,0)` and `(64,0)`.
-    /// Answers rows seen, rows written, rows seen without an owner.
+    /// The batch; `$1` and `$2` are the first row position and the one past the last, such as `(0,0)` and `(64,0)`; how
+    /// it goes over them may add more. Answers rows seen (nothing after the first pass), rows written, rows without an
+    /// owner by their source.
     pub batch: Statement,
+    /// How it goes over the table.
+    pub scan: Scan,
     /// Answers the table's oid, its file and its length in blocks.
     pub extent: Query,
-    /// Counts the rows that are left; nothing where a pass over the table is the proof itself.
+    /// Counts the rows that are left in a range, which is given as to the batch; nothing where a pass over the table is the
+    /// proof itself.
     pub left: Option<Query>,
     /// Estimated rows.
     pub rows: Option<u64>,
     /// How batches are paced.
     pub pace: BackfillLimits,
+}
+
+/// How a backfill goes over a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scan {
+    /// Each range of blocks once.
+    Ranges {
+        /// Several ranges may be worked on at once.
+        at_once: bool,
+    },
+    /// Each range in several passes: `$3` is the pass, `$4` the pass that each line of a page belongs to, by the low byte of
+    /// its number.
+    Cascade {
+        /// Bytes that a row grows by.
+        growth: u32,
+    },
 }
 
 /// Which rows a batch looks for.
@@ -53,19 +78,41 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         // The application's triggers will fire, and may rely on the role's own path.
         false => "SET LOCAL search_path TO DEFAULT",
     }));
-    let left = match wanted {
-        Wanted::Unfilled => Some(Query::new(format!("SELECT count(*) FROM {name} WHERE {column} IS NULL"))),
-        Wanted::Stale => None,
-    };
+    let scan = scan(plan, table, wanted);
     Backfill {
         settings,
-        batch: Statement::new(batch_text(plan, table, wanted)),
+        batch: Statement::new(match wanted {
+            Wanted::Unfilled => fill_text(plan, table, scan),
+            Wanted::Stale => correct_text(plan, table),
+        }),
+        scan,
         extent: extent(&table.owned.name),
-        left,
+        left: match wanted {
+            Wanted::Unfilled => Some(Query::new(format!(
+                "SELECT count(*) FROM {name} AS r WHERE {} AND r.{column} IS NULL",
+                range("r")
+            ))),
+            Wanted::Stale => None,
+        },
         rows: table.rows,
         pace: plan.backfill.clone(),
     }
 }
+
+fn scan(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Scan {
+    match (wanted, table.strategy) {
+        (Wanted::Unfilled, Strategy::Cascade) => Scan::Cascade { growth: plan.owner_bytes() },
+        _ => Scan::Ranges { at_once: true },
+    }
+}
+
+/// The range of row positions that a batch works on.
+pub(super) fn range(alias: &str) -> String {
+    format!("{alias}.ctid >= $1::text::tid AND {alias}.ctid < $2::text::tid")
+}
+
+/// The pass that a row's line belongs to. `tidsend` gives block and line; the line's low byte comes last.
+const PASS: &str = "get_byte($4, get_byte(tidsend(r.ctid), 5))";
 
 /// Where a table is and how long.
 pub(super) fn extent(table: &QualifiedName) -> Query {
@@ -77,27 +124,57 @@ pub(super) fn extent(table: &QualifiedName) -> Query {
     ))
 }
 
-/// `seen` is what the batch's own snapshot shows. A row that a writer changes meanwhile has a new version elsewhere (or
-/// an owner already, from the filler), so the second half leaves it alone; the count of both says so.
-fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> String {
+/// Gives rows without an owner theirs. The line comes first: it is cheaper to look at than the column.
+fn fill_text(plan: &Plan, table: &TablePlan, scan: Scan) -> String {
     let name = qualified(&table.owned.name);
     let column = ident(&plan.owner_column);
-    let owner = match wanted {
-        Wanted::Unfilled => owner_of(plan, &table.owned, "r", Climb::OneStep),
-        Wanted::Stale => owner_or_kept(plan, &table.owned, "r", Climb::OneStep),
-    };
-    let (source, unchanged) = sources(&table.owned.owner);
-    let looked_at = match wanted {
-        Wanted::Unfilled => format!(" AND r.{column} IS NULL"),
-        Wanted::Stale => format!(" AND r.{column} IS DISTINCT FROM {owner}"),
+    let owner = owner_of(plan, &table.owned, "r", Climb::OneStep);
+    let unfilled = format!("r.{column} IS NULL");
+    let range = range("r");
+    let count = format!("(SELECT count(*) FROM {name} AS r WHERE {range} AND {unfilled})");
+    let (wanted, seen) = match scan {
+        Scan::Ranges { .. } => (unfilled, count),
+        Scan::Cascade { .. } => (
+            format!("CASE WHEN {PASS} = $3 THEN {unfilled} ELSE false END"),
+            format!("CASE WHEN $3 = 0 THEN {count} END"),
+        ),
     };
     format!(
+        "WITH done AS (\n  UPDATE {name} AS r SET {column} = {owner}\n  WHERE {range}\n    AND {wanted}\n  RETURNING \
+         r.{column} IS NULL AS unowned\n)\n{}",
+        answer(&seen, "(SELECT count(*) FROM done WHERE NOT unowned)", "(SELECT count(*) FROM done WHERE unowned)")
+    )
+}
+
+/// Gives rows whose owner is not what their source says that owner. `seen` is what the batch's own snapshot shows; the
+/// second half leaves a row alone that is another one by now.
+fn correct_text(plan: &Plan, table: &TablePlan) -> String {
+    let name = qualified(&table.owned.name);
+    let column = ident(&plan.owner_column);
+    let owner = owner_or_kept(plan, &table.owned, "r", Climb::OneStep);
+    let (source, unchanged) = sources(&table.owned.owner);
+    format!(
         "WITH seen AS MATERIALIZED (\n  SELECT r.ctid AS at, r.{column} AS was{source},\n    {owner} AS owner\n  FROM {name} \
-         AS r\n  WHERE r.ctid >= $1::text::tid AND r.ctid < $2::text::tid\n   {looked_at}\n), done AS (\n  UPDATE {name} AS t \
-         SET {column} = seen.owner\n  FROM seen\n  WHERE t.ctid = seen.at AND t.ctid >= $1::text::tid AND t.ctid < \
-         $2::text::tid\n    AND t.{column} IS NOT DISTINCT FROM seen.was{unchanged}\n    AND seen.owner IS NOT NULL\n  \
-         RETURNING 1\n)\nSELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM done),\n  (SELECT count(*) FROM seen \
-         WHERE owner IS NULL)"
+         AS r\n  WHERE {}\n    AND r.{column} IS DISTINCT FROM {owner}\n), done AS (\n  UPDATE {name} AS t \
+         SET {column} = seen.owner\n  FROM seen\n  WHERE t.ctid = seen.at AND {}\n    AND t.{column} IS NOT DISTINCT FROM seen.was{unchanged}\n    AND seen.owner IS NOT NULL\n  \
+         RETURNING 1\n)\n{}",
+        range("r"),
+        range("t"),
+        answer(
+            "(SELECT count(*) FROM seen)",
+            "(SELECT count(*) FROM done)",
+            "(SELECT count(*) FROM seen WHERE owner IS NULL)"
+        )
+    )
+}
+
+/// A batch's answer. Rows seen and written also go where the checkpoint of the same transaction finds them. `OFFSET 0`
+/// keeps PostgreSQL from counting twice.
+pub(super) fn answer(seen: &str, written: &str, unowned: &str) -> String {
+    format!(
+        "SELECT a.seen, a.written, a.unowned,\n  set_config('{SEEN}', coalesce(a.seen, 0)::text, true), \
+         set_config('{WRITTEN}', a.written::text, true)\nFROM (SELECT {seen} AS seen,\n  {written} AS \
+         written,\n  {unowned} AS unowned OFFSET 0) AS a"
     )
 }
 

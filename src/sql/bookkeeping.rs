@@ -149,13 +149,18 @@ fn relation(table: Option<&QualifiedName>) -> String {
 }
 
 /// Remembers in a batch's transaction where the log and the count of HOT updates of the table are, for
-/// [`move_checkpoint`].
+/// [`record_range`].
 pub fn mark_batch(table_oid: i64) -> Statement {
     Statement::new(format!(
         "SELECT set_config('tenantctl.batch_wal', pg_current_wal_insert_lsn()::text, true), \
          set_config('tenantctl.batch_hot', pg_stat_get_xact_tuples_hot_updated({table_oid}::oid)::text, true)"
     ))
 }
+
+/// Where a batch leaves the rows that it saw and wrote, for [`record_range`].
+pub(super) const SEEN: &str = "tenantctl.batch_seen";
+/// See [`SEEN`].
+pub(super) const WRITTEN: &str = "tenantctl.batch_written";
 
 /// Whether what steps cost is recorded here.
 pub fn has_costs() -> Query {
@@ -181,29 +186,62 @@ pub fn checkpoint() -> Query {
     )
 }
 
-/// Begins a backfill, or begins it anew: `$1` run, `$2` step, `$3` oid, `$4` file, `$5` timeline, `$6` end block, `$7`
-/// fence. Rows written so far stay counted. Changes no row where another run took over.
+/// Begins a backfill, or begins it anew: `$1` run, `$2` step, `$3` oid, `$4` file, `$5` timeline, `$6` end block. What was
+/// counted so far stays counted; answers the rows written.
 pub fn start_checkpoint() -> Statement {
-    Statement::new(
-        "INSERT INTO tenantctl.checkpoint (run_id, step_id, table_oid, file_node, timeline, next_block, end_block) SELECT \
-         $1, $2, $3, $4, $5, 0, $6 WHERE EXISTS (SELECT 1 FROM tenantctl.lease WHERE id = 1 AND fence = $7 FOR SHARE) ON \
-         CONFLICT (run_id, step_id) DO UPDATE SET table_oid = excluded.table_oid, file_node = excluded.file_node, timeline \
-         = excluded.timeline, next_block = 0, end_block = excluded.end_block, updated_at = now() RETURNING step_id",
+    Statement::new(format!(
+        "WITH gone AS ({GATHER_RANGES}) INSERT INTO tenantctl.checkpoint AS c (run_id, step_id, table_oid, file_node, timeline, \
+         next_block, end_block) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (run_id, step_id) DO UPDATE SET table_oid = excluded.table_oid, file_node = \
+         excluded.file_node, timeline = excluded.timeline, next_block = 0, end_block = excluded.end_block, {ADD_RANGES} \
+         RETURNING rows_written"
+    ))
+}
+
+/// Ends a backfill: its checkpoint is at the end and has all that its ranges counted. `$1` run, `$2` step; answers the
+/// rows expected and written.
+pub fn finish_checkpoint() -> Statement {
+    Statement::new(format!(
+        "WITH gone AS ({GATHER_RANGES}) UPDATE tenantctl.checkpoint AS c SET next_block = end_block, {ADD_RANGES} WHERE \
+         run_id = $1 AND step_id = $2 RETURNING rows_expected, rows_written"
+    ))
+}
+
+/// Takes a backfill's ranges away and answers what they counted.
+const GATHER_RANGES: &str = "DELETE FROM tenantctl.backfill_range WHERE run_id = $1 AND step_id = $2 RETURNING \
+                             rows_expected, rows_written, batches, wal_bytes, hot_rows";
+
+/// Adds that to the checkpoint's own.
+const ADD_RANGES: &str = "rows_expected = c.rows_expected + (SELECT coalesce(sum(rows_expected), 0) FROM gone), rows_written = \
+                          c.rows_written + (SELECT coalesce(sum(rows_written), 0) FROM gone), batches = c.batches + (SELECT \
+                          coalesce(sum(batches), 0) FROM gone), wal_bytes = c.wal_bytes + (SELECT coalesce(sum(wal_bytes), 0) \
+                          FROM gone), hot_rows = c.hot_rows + (SELECT coalesce(sum(hot_rows), 0) FROM gone), updated_at = \
+                          now()";
+
+/// The ranges of a backfill that are begun: `$1` run, `$2` step; answers first block, end block, passes, passes done, rows
+/// written.
+pub fn ranges() -> Query {
+    Query::new(
+        "SELECT first_block, end_block, passes, passes_done, rows_written FROM tenantctl.backfill_range WHERE run_id = $1 \
+         AND step_id = $2 ORDER BY first_block",
     )
 }
 
-/// Moves a checkpoint in the batch's transaction, and holds the pen while it does: `$1` run, `$2` step, `$3` next block,
-/// `$4` rows of this batch, `$5` fence, `$6` the table's oid. Counts also the log since [`mark_batch`]. Changes no row where
-/// another run took over.
-pub fn move_checkpoint() -> Statement {
-    Statement::new(
-        "UPDATE tenantctl.checkpoint SET next_block = $3, rows_written = rows_written + $4, batches = batches + 1, \
-         wal_bytes = wal_bytes + pg_wal_lsn_diff(pg_current_wal_insert_lsn(), \
-         current_setting('tenantctl.batch_wal')::pg_lsn)::bigint, hot_rows = hot_rows + \
-         pg_stat_get_xact_tuples_hot_updated($6::bigint::oid) - current_setting('tenantctl.batch_hot')::bigint, \
-         updated_at = now() WHERE run_id = $1 AND step_id = $2 AND EXISTS (SELECT 1 FROM tenantctl.lease WHERE id = 1 AND \
-         fence = $5 FOR SHARE)",
-    )
+/// Records a pass over a range in the batch's own transaction: `$1` run, `$2` step, `$3` first block, `$4` end block, `$5`
+/// passes, `$6` passes done, `$7` the table's oid, `$8` how many sessions write the log that is counted since
+/// [`mark_batch`]. Answers the batch's bytes of log and HOT updates.
+pub fn record_range() -> Statement {
+    Statement::new(format!(
+        "WITH batch AS (SELECT current_setting('{SEEN}')::bigint AS seen, current_setting('{WRITTEN}')::bigint AS written, \
+         (pg_wal_lsn_diff(pg_current_wal_insert_lsn(), current_setting('tenantctl.batch_wal')::pg_lsn) / $8::integer)::bigint \
+         AS wal, pg_stat_get_xact_tuples_hot_updated($7::bigint::oid) - current_setting('tenantctl.batch_hot')::bigint AS \
+         hot), recorded AS (INSERT INTO tenantctl.backfill_range AS r (run_id, step_id, first_block, end_block, passes, \
+         passes_done, rows_expected, rows_written, batches, wal_bytes, hot_rows) SELECT $1, $2, $3, $4, $5, $6, seen, \
+         written, 1, wal, hot FROM batch ON CONFLICT (run_id, step_id, first_block) DO UPDATE SET end_block = \
+         excluded.end_block, passes = excluded.passes, passes_done = excluded.passes_done, rows_expected = r.rows_expected + \
+         excluded.rows_expected, rows_written = r.rows_written + excluded.rows_written, batches = r.batches + 1, wal_bytes = \
+         r.wal_bytes + excluded.wal_bytes, hot_rows = r.hot_rows + excluded.hot_rows, updated_at = now()) SELECT wal, hot \
+         FROM batch"
+    ))
 }
 
 /// The timeline that the server writes on; another one after a failover or a restore.
@@ -245,11 +283,15 @@ pub fn newest_catalog() -> Query {
     )
 }
 
-/// Every checkpoint of a run, for `status`: step, next block, end block, rows, batches, last change (as text).
+/// Every checkpoint of a run, for `status`: step, blocks done (a pass of several is a part of them), end block, rows,
+/// batches, last change (as text).
 pub fn checkpoints(run: i64) -> Query {
     Query::new(format!(
-        "SELECT step_id, next_block, end_block, rows_written, batches, updated_at::text FROM tenantctl.checkpoint WHERE \
-         run_id = {run} ORDER BY started_at, step_id"
+        "SELECT c.step_id, c.next_block + coalesce(r.blocks, 0), c.end_block, c.rows_written + coalesce(r.rows, 0), c.batches \
+         + coalesce(r.batches, 0), greatest(c.updated_at, r.updated_at)::text FROM tenantctl.checkpoint AS c LEFT JOIN \
+         LATERAL (SELECT sum((end_block - first_block) * passes_done / passes)::bigint AS blocks, sum(rows_written)::bigint AS \
+         rows, sum(batches)::bigint AS batches, max(updated_at) AS updated_at FROM tenantctl.backfill_range AS r WHERE r.run_id \
+         = c.run_id AND r.step_id = c.step_id) AS r ON true WHERE c.run_id = {run} ORDER BY c.started_at, c.step_id"
     ))
 }
 

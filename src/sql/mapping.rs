@@ -3,9 +3,10 @@
 //! No foreign key leads from a tenant to its row. The application deletes and truncates its table as before; the tenant
 //! stays and keeps the key, and with it whatever rows it owns.
 
+use super::batch::{Backfill, Scan, answer, extent, range};
 use super::filler::function;
 use super::quote::{dollar, ident, literal, qualified};
-use super::{Backfill, Query, Statement};
+use super::{Query, Statement};
 use crate::config::{Config, IdStyle, TenantsTable};
 use crate::plan::{Mapping, Plan, TENANT_TRIGGER};
 
@@ -106,24 +107,28 @@ pub(super) fn batches(plan: &Plan, mapping: &Mapping) -> Backfill {
     let (table, tenants) = (qualified(&mapping.table), qualified(&plan.tenants.table));
     let slug = ident(&names.slug);
     let without = without_tenant(&tenants, mapping);
+    let range = range("c");
     let batch = format!(
         "WITH seen AS MATERIALIZED (\n  SELECT c.{} AS key, c.{}::text AS name, c.{}::text AS slug\n  FROM {table} AS c\n  \
-         WHERE c.ctid >= $1::text::tid AND c.ctid < $2::text::tid\n    AND {without}\n), done AS (\n  INSERT INTO \
+         WHERE {range}\n    AND {without}\n), done AS (\n  INSERT INTO \
          {tenants} ({}, {slug}, {})\n  SELECT coalesce(seen.name, seen.slug, seen.key::text),\n    CASE WHEN EXISTS \
          (SELECT 1 FROM {tenants} AS t WHERE t.{slug} = seen.slug)\n      THEN seen.slug || '-' || seen.key::text\n      \
          ELSE coalesce(seen.slug, seen.key::text) END,\n    seen.key\n  FROM seen\n  ON CONFLICT DO NOTHING\n  RETURNING \
-         1\n)\nSELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM done), 0::bigint",
+         1\n)\n{}",
         ident(&mapping.key),
         ident(&mapping.name),
         ident(&mapping.slug),
         ident(&names.name),
         ident(&mapping.column),
+        answer("(SELECT count(*) FROM seen)", "(SELECT count(*) FROM done)", "0::bigint"),
     );
     Backfill {
         settings: vec![Statement::new("SET LOCAL synchronous_commit = off")],
         batch: Statement::new(batch),
-        extent: super::batch::extent(&mapping.table),
-        left: Some(Query::new(format!("SELECT count(*) FROM {table} AS c WHERE {without}"))),
+        // Two that insert at once would wait for each other's slugs.
+        scan: Scan::Ranges { at_once: false },
+        extent: extent(&mapping.table),
+        left: Some(Query::new(format!("SELECT count(*) FROM {table} AS c WHERE {range} AND {without}"))),
         rows: mapping.rows,
         pace: plan.backfill.clone(),
     }

@@ -3,7 +3,7 @@
 //!
 //! Nothing that a person named stands in a meta-command; there, quotes and backslashes mean other things than in SQL.
 
-use super::batch::Backfill;
+use super::batch::{Backfill, Scan};
 use super::bookkeeping::create_schema;
 use super::quote::{comment, literal};
 use super::script::{ScriptStep, Work};
@@ -73,11 +73,21 @@ fn batches(backfill: &Backfill) -> String {
         seconds => format!(", 'SELECT pg_sleep({seconds})'"),
     };
     let left = backfill.left.as_ref().map_or_else(String::new, |left| {
-        format!("\\echo 'rows that are left, to be 0 before the phase enforce:'\n{};\n", left.text())
+        format!(
+            "\\echo 'rows that are left, to be 0 before the phase enforce:'\nPREPARE tenantctl_left (text, text) AS\n{};\n\
+             EXECUTE tenantctl_left ('(0,0)', '({},0)');\nDEALLOCATE tenantctl_left;\n",
+            left.text(),
+            u32::MAX
+        )
     });
+    // One pass over each range; a cascade's text takes its number and the pass of each line besides.
+    let (types, one_pass) = match backfill.scan {
+        Scan::Ranges { .. } => ("", ""),
+        Scan::Cascade { .. } => (", integer, bytea", ", 0, decode(repeat(''00'', 256), ''hex'')"),
+    };
     format!(
-        "PREPARE tenantctl_batch (text, text) AS\n{batch};\n\
-         SELECT 'BEGIN'{settings},\n  format('EXECUTE tenantctl_batch (%L, %L)', format('(%s,0)', block), format('(%s,0)', block \
+        "PREPARE tenantctl_batch (text, text{types}) AS\n{batch};\n\
+         SELECT 'BEGIN'{settings},\n  format('EXECUTE tenantctl_batch (%L, %L{one_pass})', format('(%s,0)', block), format('(%s,0)', block \
          + {BLOCKS})),\n  'COMMIT'{pause}\nFROM (\n{extent}\n) AS extent (oid, file, blocks), generate_series(0, \
          extent.blocks - 1, {BLOCKS}) AS block\n\\gexec\n\
          DEALLOCATE tenantctl_batch;\n{left}",

@@ -15,7 +15,7 @@ use crate::error::{Code, Failure};
 use crate::plan::{Blocker, Cost, Held, LockLevel, Notice, Op, Owner, Phase, Plan, Step, Strategy, TxnMode};
 
 /// The format of a stored or exported script; another number is refused.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A rendered plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

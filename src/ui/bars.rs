@@ -76,6 +76,9 @@ impl Bars {
             Event::BatchDone { .. } => self.batch(event, now),
             Event::MigrationDone { .. } => self.overall.iter().for_each(|overall| overall.inc(1)),
             Event::Pressure { level, reason, .. } => self.waiting(words::pressure(*level, reason.as_deref())),
+            Event::WorkerMissing { worker, reason } => self.print(&words::worker_missing(*worker, reason)),
+            // The outcome tells it.
+            Event::Reconciled { .. } => {}
             Event::Controlled { paused, workers, batch, by } => {
                 self.print(&words::controlled(*paused, *workers, *batch, by));
             }

@@ -69,6 +69,11 @@ impl Lines {
             }
             Event::BatchDone { .. } => self.batch(event, now),
             Event::Pressure { level, reason, .. } => Some(words::pressure(*level, reason.as_deref())),
+            Event::WorkerMissing { worker, reason } => Some(words::worker_missing(*worker, reason)),
+            Event::Reconciled { id, expected, written } => {
+                let meanwhile = words::reconciled(*expected, *written)?;
+                Some(self.about(id, &meanwhile))
+            }
             Event::Controlled { paused, workers, batch, by } => Some(words::controlled(*paused, *workers, *batch, by)),
             Event::StepDone { id, elapsed } => Some(self.done(id, *elapsed)),
             Event::MigrationDone { .. } => None,

@@ -75,3 +75,17 @@ fn holder(holder: &LockHolder) -> String {
     };
     format!("pid {} ({application}{} for {})", holder.pid, printable(&holder.state), duration(holder.open_for))
 }
+
+/// What a worker without a session means.
+pub(super) fn worker_missing(worker: u32, reason: &str) -> String {
+    format!("worker {worker} got no connection, the others do its part: {}", printable(reason))
+}
+
+/// What writers took over meanwhile; nothing where that is no row.
+pub(super) fn reconciled(expected: u64, written: u64) -> Option<String> {
+    let meanwhile = expected.saturating_sub(written);
+    (meanwhile > 0).then(|| {
+        let rows = counted(usize::try_from(meanwhile).unwrap_or(usize::MAX), "row", "rows");
+        format!("{rows} filled by writers or deleted meanwhile")
+    })
+}

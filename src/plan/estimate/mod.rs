@@ -135,12 +135,7 @@ impl Estimator<'_> {
 
     /// Bytes of an owner.
     fn owner_bytes(&self) -> f64 {
-        match self.plan.tenants.id_type.as_str() {
-            "integer" => 4.0,
-            "bigint" => 8.0,
-            "uuid" => 16.0,
-            _ => 1.0 + self.plan.system.id.len() as f64,
-        }
+        f64::from(self.plan.owner_bytes())
     }
 
     fn update(&self, table: &TablePlan, shape: &Shape) -> Update {

@@ -53,7 +53,8 @@ mod tests {
     use super::*;
 
     fn limits() -> BackfillLimits {
-        BackfillLimits { batch: Duration::from_millis(250), min_blocks: 8, max_blocks: 4096, pause: Duration::ZERO }
+        let batch = Duration::from_millis(250);
+        BackfillLimits { batch, min_blocks: 8, max_blocks: 4096, pause: Duration::ZERO, workers: 1 }
     }
 
     #[test]

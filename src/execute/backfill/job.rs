@@ -1,0 +1,163 @@
+//! One table's backfill, as its workers share it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::batch::Done;
+use super::pace::Pace;
+use super::passes::Passes;
+use super::place::Place;
+use super::queue::{Queue, Range};
+use super::turn::{Pass, RANGES, Turn};
+use crate::sql::{Backfill, Scan, ScriptStep, Statement};
+
+/// The most blocks of a range that is gone over in several passes: four megabytes, so that the ranges of a turn stay in the
+/// processor's cache.
+const CASCADE_BLOCKS: u32 = 512;
+
+/// What is to be done, and how far it is.
+pub(super) struct Job<'a> {
+    pub(super) step: &'a ScriptStep,
+    pub(super) work: &'a Backfill,
+    pub(super) place: Place,
+    /// Sent first in each batch's transaction.
+    pub(super) opening: Vec<Statement>,
+    /// The heap's end when it began.
+    pub(super) blocks: i64,
+    state: Mutex<State>,
+}
+
+struct State {
+    queue: Queue,
+    pace: Pace,
+    passes: Passes,
+    workers: i32,
+    /// Rows written so far, by earlier processes too.
+    rows: u64,
+    /// Rows written here.
+    written: u64,
+    /// Rows whose source named no owner.
+    unowned: u64,
+    /// Blocks that are done; a pass of several is a part of them.
+    blocks_done: f64,
+}
+
+/// How far a backfill is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reached {
+    pub(super) rows: u64,
+    pub(super) blocks: u64,
+}
+
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        step: &'a ScriptStep,
+        work: &'a Backfill,
+        place: Place,
+        opening: Vec<Statement>,
+        blocks: i64,
+        queue: Queue,
+        rows: u64,
+    ) -> Job<'a> {
+        let mut limits = work.pace.clone();
+        if let Scan::Cascade { .. } = work.scan {
+            limits.max_blocks = limits.max_blocks.min(CASCADE_BLOCKS).max(limits.min_blocks);
+        }
+        let blocks_done = (blocks - queue.blocks()).max(0) as f64;
+        let passes = Passes::new(work.scan, work.rows, blocks);
+        let pace = Pace::new(&limits);
+        let state = State { queue, pace, passes, workers: 0, rows, written: 0, unowned: 0, blocks_done };
+        Job { step, work, place, opening, blocks, state: Mutex::new(state) }
+    }
+
+    /// A worker that panicked left nothing half done: the state is counts and ranges.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many workers find something to do.
+    pub(super) fn room(&self, wanted: u32) -> u32 {
+        let state = self.state();
+        let turns = state.queue.blocks().unsigned_abs().div_ceil(u64::from(state.pace.blocks()).max(1));
+        match self.work.scan {
+            Scan::Ranges { at_once: false } => 1,
+            Scan::Ranges { at_once: true } | Scan::Cascade { .. } => {
+                wanted.min(u32::try_from(turns).unwrap_or(u32::MAX)).max(1)
+            }
+        }
+    }
+
+    /// A worker begins, or ends.
+    pub(super) fn count_worker(&self, change: i32) {
+        self.state().workers += change;
+    }
+
+    /// How many are at work, at least one.
+    pub(super) fn workers(&self) -> i32 {
+        self.state().workers.max(1)
+    }
+
+    /// The next turn; nothing where nothing is left. Towards the end turns are shorter, so that all workers end together.
+    pub(super) fn turn(&self) -> Option<Turn> {
+        let mut state = self.state();
+        let cascade = state.passes.current();
+        let blocks = i64::from(state.pace.blocks());
+        let fair = state.queue.blocks() / (blocks * i64::from(state.workers.max(1))).max(1);
+        let most = if cascade.passes() > 1 { RANGES } else { 1 };
+        let ranges = state.queue.take(usize::try_from(fair).unwrap_or(RANGES).clamp(1, most), blocks);
+        (!ranges.is_empty()).then(|| Turn::new(ranges, cascade))
+    }
+
+    /// A range whose rows somebody holds: for when all others are done.
+    pub(super) fn put_off(&self, range: Range) {
+        self.state().queue.put_off(range);
+    }
+
+    /// Whether other ranges wait.
+    pub(super) fn has_more(&self) -> bool {
+        self.state().queue.blocks() > 0
+    }
+
+    /// Takes in a batch.
+    pub(super) fn note(&self, range: Range, pass: Pass, passes: usize, done: Done, took: Duration) -> Reached {
+        let mut state = self.state();
+        state.rows += done.written;
+        state.written += done.written;
+        state.unowned += done.unowned;
+        state.blocks_done += range.blocks() as f64 / passes as f64;
+        state.pace.learn(took);
+        match (pass.number, done.seen) {
+            (0, Some(seen)) => state.passes.saw(seen, range.blocks()),
+            _ => state.passes.learn(done.written, done.hot),
+        }
+        Reached { rows: state.rows, blocks: reached(state.blocks_done, self.blocks) }
+    }
+
+    /// Takes in that somebody held rows of a batch.
+    pub(super) fn contended(&self) {
+        self.state().pace.contended();
+    }
+
+    /// Nothing is handed out any more.
+    pub(super) fn close(&self) {
+        self.state().queue.close();
+    }
+
+    /// These blocks are to be gone over once more.
+    pub(super) fn again(&self, gaps: Vec<(i64, i64)>) {
+        let mut state = self.state();
+        state.queue = Queue::again(gaps);
+        state.unowned = 0;
+    }
+
+    /// Rows written by this process, and rows of the last pass over the table whose source named no owner.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        let state = self.state();
+        (state.written, state.unowned)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of blocks, not below nothing")]
+fn reached(done: f64, blocks: i64) -> u64 {
+    (done.round().max(0.0) as u64).min(blocks.unsigned_abs())
+}

@@ -1,0 +1,90 @@
+//! A worker: turn after turn until nothing is left.
+
+use std::time::{Duration, Instant};
+
+use super::batch::Done;
+use super::job::{Job, Reached};
+use super::turn::Turn;
+use crate::error::Failure;
+use crate::event::Event;
+use crate::execute::run::Driver;
+use crate::pg::{Fault, Session};
+
+/// After so many attempts at a range whose rows somebody holds, the others come first.
+const PATIENCE: u32 = 3;
+
+impl Driver<'_> {
+    /// Works until nothing is left, or until something stops it: the others finish their batch then.
+    pub(super) async fn work(&self, job: &Job<'_>, session: &Session, number: u32) -> Result<(), Failure> {
+        job.count_worker(1);
+        let outcome = async {
+            while let Some(turn) = job.turn() {
+                self.turn(job, session, number, turn).await?;
+            }
+            Ok(())
+        };
+        let outcome = outcome.await;
+        job.count_worker(-1);
+        if outcome.is_err() {
+            job.close();
+        }
+        outcome
+    }
+
+    async fn turn(&self, job: &Job<'_>, session: &Session, number: u32, mut turn: Turn) -> Result<(), Failure> {
+        let mut attempt = 0;
+        while let Some(pass) = turn.next() {
+            self.may_go_on()?;
+            let (range, cascade) = (turn.ranges[pass.of], std::sync::Arc::clone(&turn.cascade));
+            let started = Instant::now();
+            let (outcome, holders) =
+                self.wait(job.step, session).on(self.batch(job, session, range, pass, &cascade)).await;
+            match outcome {
+                Ok(done) => {
+                    attempt = 0;
+                    let took = started.elapsed();
+                    let reached = job.note(range, pass, cascade.passes(), done, took);
+                    self.tell(job, number, done, reached, took);
+                    turn.advance(pass);
+                    tokio::time::sleep(pause(job, took)).await;
+                }
+                // Whatever this pass left, the last one takes.
+                Err(refusal) if refusal.fault == Fault::Contended && !pass.last => turn.advance(pass),
+                Err(refusal) if refusal.fault == Fault::Contended => {
+                    attempt += 1;
+                    job.contended();
+                    if attempt >= PATIENCE && !range.late && job.has_more() {
+                        job.put_off(turn.remove(pass));
+                        attempt = 0;
+                    } else {
+                        self.rest(job.step, attempt, holders).await?;
+                    }
+                }
+                Err(refusal) => return Err(self.stopped(job.step, &refusal)),
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, job: &Job<'_>, worker: u32, done: Done, reached: Reached, took: Duration) {
+        self.observer.observe(&Event::BatchDone {
+            id: job.step.id.clone(),
+            rows: done.written,
+            rows_seen: done.seen.unwrap_or(done.written),
+            rows_total: reached.rows,
+            rows_expected: job.work.rows,
+            hot_rows: done.hot,
+            wal_bytes: done.wal,
+            worker,
+            block: reached.blocks,
+            blocks: job.blocks.unsigned_abs(),
+            elapsed: took,
+        });
+    }
+}
+
+/// The configured rest belongs to a batch of the configured length; a shorter one has a part of it.
+fn pause(job: &Job<'_>, took: Duration) -> Duration {
+    let pace = &job.work.pace;
+    pace.pause.mul_f64((took.as_secs_f64() / pace.batch.as_secs_f64()).min(1.0))
+}
