@@ -73,7 +73,7 @@ async fn a_stored_script_that_somebody_edited_is_refused() {
     let edits = [
         ("VALIDATE CONSTRAINT", "DROP CONSTRAINT", Code::PlanChanged),
         ("backfill/public.models/vacuum", "backfill/public.models/nothing", Code::PlanChanged),
-        ("\"format\":2", "\"format\":1", Code::BookkeepingUnreadable),
+        ("\"format\":3", "\"format\":2", Code::BookkeepingUnreadable),
         ("\"migrations\"", "\"other\"", Code::BookkeepingUnreadable),
     ];
     for (from, to, expected) in edits {
