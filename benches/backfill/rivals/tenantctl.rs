@@ -8,21 +8,44 @@ use anyhow::{Context, anyhow};
 use tempfile::TempDir;
 use tenantctl::commands::conversion::{Conversion, Order};
 use tenantctl::config::{self, Config};
+use tenantctl::error::Code;
 use tenantctl::event::{Event, Observer};
-use tenantctl::execute::{Interrupt, Target};
+use tenantctl::execute::{Interrupt, Stopper, Target};
 use tenantctl::plan::Phase;
+use tenantctl::sql::MigrationScript;
 
 use super::super::process::{self, Ran};
 use super::{Place, Span};
 
 /// The strategies, each as one configures it.
-pub(super) const VARIANTS: [Variant; 2] = [
-    Variant { name: "tenantctl", title: "tenantctl", owner: Owner::Project, rule: "backfill = \"auto\"" },
+pub(super) const VARIANTS: [Variant; 4] = [
+    Variant {
+        name: "tenantctl",
+        title: "tenantctl, cascade, 2 workers",
+        owner: Owner::Project,
+        rule: "backfill = \"cascade\"",
+        limits: "workers = 2",
+    },
+    Variant {
+        name: "tenantctl-1",
+        title: "tenantctl, cascade, 1 worker",
+        owner: Owner::Project,
+        rule: "backfill = \"cascade\"",
+        limits: "workers = 1",
+    },
+    Variant {
+        name: "tenantctl-ranges",
+        title: "tenantctl, ranges, 2 workers",
+        owner: Owner::Project,
+        rule: "backfill = \"ranges\"",
+        limits: "workers = 2",
+    },
     Variant {
         name: "tenantctl-instant",
         title: "tenantctl, all rows to one tenant (instant)",
         owner: Owner::SystemTenant,
         rule: "backfill = \"instant\"",
+        limits: "workers = 1",
     },
 ];
 
@@ -36,6 +59,8 @@ pub struct Variant {
     owner: Owner,
     /// Lines in the section of the table.
     rule: &'static str,
+    /// A line in the section `[backfill]`.
+    limits: &'static str,
 }
 
 /// Who gets the rows.
@@ -56,19 +81,27 @@ impl Variant {
     /// Runs everything up to the migration that fills the large table.
     pub(super) async fn prepare(&self, place: &Place<'_>) -> anyhow::Result<()> {
         let conversion = self.open(place).await?;
-        let before = self.version(&conversion)? - 1;
-        let observer = Clock::new(before);
-        self.run(conversion, &observer, before).await?;
+        let before = self.migration(&conversion)?.version - 1;
+        let (stopper, interrupt) = Interrupt::channel();
+        let clock = Clock { step: String::new(), stopper, times: Mutex::default() };
+        conversion.run(&clock, interrupt, Target::Version(before)).await?;
         place.database.run(&["VACUUM (ANALYZE) project".to_owned()]).await
     }
 
-    /// Runs that migration.
+    /// Runs that migration's first step, which fills the table. What follows, a comparison of the owners with their
+    /// source and VACUUM, no other way does; it is left out.
     pub(super) async fn fill(&self, place: &Place<'_>) -> anyhow::Result<Span> {
         let conversion = self.open(place).await?;
-        let version = self.version(&conversion)?;
-        let clock = Clock::new(version);
-        self.run(conversion, &clock, version).await?;
-        clock.span().context("the migration did not run")
+        let migration = self.migration(&conversion)?;
+        let step = migration.steps.first().context("the migration has no step")?.id.clone();
+        let version = migration.version;
+        let (stopper, interrupt) = Interrupt::channel();
+        let clock = Clock { step, stopper, times: Mutex::default() };
+        match conversion.run(&clock, interrupt, Target::Version(version)).await {
+            Err(failure) if failure.code != Code::Interrupted => return Err(failure.into()),
+            Ok(_) | Err(_) => {}
+        }
+        clock.span().context("the step did not run")
     }
 
     /// Converts everything with the program.
@@ -84,14 +117,8 @@ impl Variant {
         Ok(Conversion::open(&place.database.settings()?, &self.config(place)?, &Order::default()).await?)
     }
 
-    async fn run(&self, conversion: Conversion, observer: &Clock, version: i32) -> anyhow::Result<()> {
-        let (_stopper, interrupt) = Interrupt::channel();
-        conversion.run(observer, interrupt, Target::Version(version)).await?;
-        Ok(())
-    }
-
-    /// The version of the migration that fills the large table.
-    fn version(&self, conversion: &Conversion) -> anyhow::Result<i32> {
+    /// The migration that fills the large table.
+    fn migration<'c>(&self, conversion: &'c Conversion) -> anyhow::Result<&'c MigrationScript> {
         let phase = match self.owner {
             Owner::Project => Phase::Backfill,
             Owner::SystemTenant => Phase::Expand,
@@ -99,7 +126,7 @@ impl Variant {
         let migrations = &conversion.script().migrations;
         let is_it = |table: &tenantctl::catalog::QualifiedName| table.name.as_str() == "task";
         let found = migrations.iter().find(|step| step.phase == phase && step.table.as_ref().is_some_and(is_it));
-        found.map(|migration| migration.version).ok_or_else(|| anyhow!("the plan does not fill the table"))
+        found.ok_or_else(|| anyhow!("the plan does not fill the table"))
     }
 
     fn config(&self, place: &Place<'_>) -> anyhow::Result<Config> {
@@ -115,24 +142,22 @@ impl Variant {
             "schemas = [\"public\"]\n\n[tenants]\nmode = \"adopt\"\ntable = \"org\"\n\n\
              [system_tenant]\nslug = \"system\"\n\n\
              [tables.project]\nscope = \"tenant\"\nsource = \"parent\"\nparent = \"org\"\n\n\
-             [tables.task]\nscope = \"tenant\"\n{source}\n{}\n\n[backfill]\n{}\n",
+             [tables.task]\nscope = \"tenant\"\n{source}\n{}\n\n[backfill]\n{}\n{}\n",
             self.rule,
+            self.limits,
             place.backfill.join("\n")
         )
     }
 }
 
-/// Notes when a migration begins and ends.
+/// Notes when a step begins and ends, and stops the run then.
 struct Clock {
-    version: i32,
+    step: String,
+    stopper: Stopper,
     times: Mutex<Vec<Instant>>,
 }
 
 impl Clock {
-    fn new(version: i32) -> Self {
-        Clock { version, times: Mutex::default() }
-    }
-
     fn span(&self) -> Option<Span> {
         let times = self.times.lock().ok()?;
         Some(Span { began: *times.first()?, ended: *times.get(1)? })
@@ -141,9 +166,12 @@ impl Clock {
 
 impl Observer for Clock {
     fn observe(&self, event: &Event) {
-        let (Event::MigrationStarted { version, .. } | Event::MigrationDone { version }) = event else { return };
-        if let (true, Ok(mut times)) = (*version == self.version, self.times.lock()) {
+        let (Event::StepStarted { id, .. } | Event::StepDone { id, .. }) = event else { return };
+        if let (true, Ok(mut times)) = (*id == self.step, self.times.lock()) {
             times.push(Instant::now());
+            if times.len() == 2 {
+                self.stopper.ask();
+            }
         }
     }
 }
