@@ -126,6 +126,8 @@ codes! {
     StatementFailed = "statement-failed", Stopped, Yes;
     /// Rows are left that have no owner.
     RowsUnowned = "rows-unowned", Stopped, Yes;
+    /// The server was under pressure, or could not be looked at, for longer than throttle.max_pause.
+    ThrottledTooLong = "throttled-too-long", Stopped, Yes;
     /// The connection broke while we worked.
     ConnectionLost = "connection-lost", Stopped, Yes;
     /// What the bookkeeping schema says cannot be read.

@@ -19,6 +19,7 @@
 //! | [`catalog`] | what the database *is*: plain values |
 //! | [`config`] | what the operator decided: `tenantctl.toml` |
 //! | [`infer`] | what a database *suggests*: a decision for every table, with the reason |
+//! | [`pressure`] | what holds the backfills back: readings and limits in, a level and its reason out |
 //! | [`plan`] | what we *will* do: phases, migrations, steps, locks; one file a phase |
 //! | [`event`] | what happens during a run; the core's only way to speak |
 //! | [`sql`] | how it is *said*: quoting, DDL, filler triggers, batches, probes; the only home of conversion SQL |
@@ -32,7 +33,7 @@
 //!
 //! # Invariants
 //!
-//! - Catalog, plan, sql and verify do no I/O: equal inputs give equal plans, texts and findings.
+//! - Catalog, plan, pressure, sql and verify do no I/O: equal inputs give equal plans, texts and findings.
 //! - A [`sql::Statement`] can be made only in `sql`. What is not one is not sent (session settings aside).
 //! - Truth comes from the server: every step has a probe, asked before it runs and when a run is resumed.
 //! - A batch and its checkpoint are one transaction; a lost batch loses its checkpoint too.
@@ -48,6 +49,7 @@ pub mod execute;
 pub mod infer;
 pub mod pg;
 pub mod plan;
+pub mod pressure;
 pub mod report;
 pub mod sql;
 pub mod ui;

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use super::expected::{Drift, Expected};
 use super::planning::{self, Planned};
-use crate::config::Config;
+use crate::config::{Config, ThrottleLimits};
 use crate::error::{Code, Failure};
 use crate::event::{Observer, Start};
 use crate::execute::bookkeeping::{self, StoredRun};
-use crate::execute::{self, Done, Interrupt, Target, Tools, Watch, status};
+use crate::execute::{self, Done, Interrupt, Target, Tools, Watch, status, throttle};
 use crate::pg::settings::Settings;
 use crate::pg::{Access, Session};
 use crate::plan::Kind;
-use crate::sql::Script;
+use crate::sql::{self, Script};
 
 /// What the operator asks for.
 #[derive(Debug, Clone, Default)]
@@ -56,6 +56,7 @@ pub struct Conversion {
     watch: Watch,
     worker: Session,
     settings: Settings,
+    throttle: ThrottleLimits,
     work: Work,
 }
 
@@ -94,7 +95,7 @@ impl Conversion {
                 Work::Begin(Box::new(planned))
             }
         };
-        Ok(Conversion { watch, worker, settings, work })
+        Ok(Conversion { watch, worker, settings, throttle: config.throttle.clone(), work })
     }
 
     /// What will be executed.
@@ -138,26 +139,35 @@ impl Conversion {
         if left { bookkeeping::abandon_run(&self.worker).await } else { Ok(()) }
     }
 
+    /// Whether rows are written in batches.
+    fn fills(&self) -> bool {
+        self.script().steps().any(|step| matches!(step.work, sql::Work::Backfill(_)))
+    }
+
     /// Executes it, up to the target.
     ///
     /// # Errors
     /// Where and why it stopped; what is done stays done.
     pub async fn run(self, observer: &dyn Observer, interrupt: Interrupt, target: Target) -> Result<Done, Failure> {
         let start = self.start();
+        bookkeeping::prepare(&self.worker, &self.script().locks).await?;
+        // From here on what is there must not vanish. A resumed run takes the limits that are given now.
+        let limits = if self.fills() { self.throttle.clone() } else { self.throttle.without_signals() };
+        let (throttle, sampler) = throttle::begin(&self.settings, &limits).await?;
         let stored = match self.work {
-            Work::Resume(run) => {
-                bookkeeping::prepare(&self.worker, &run.script.locks).await?;
-                *run
-            }
+            Work::Resume(run) => *run,
             Work::Begin(planned) => {
-                bookkeeping::prepare(&self.worker, &planned.script.locks).await?;
                 // Only one that is planned anew leaves an unfinished run behind.
                 bookkeeping::abandon_run(&self.worker).await?;
                 bookkeeping::start_run(&self.worker, &planned.script, &planned.catalog).await?
             }
         };
-        let tools = Tools { worker: self.worker, settings: self.settings, watch: &self.watch, observer, interrupt };
-        execute::run(tools, stored, start, target).await
+        let (worker, settings, watch) = (self.worker, self.settings, &self.watch);
+        let tools = Tools { worker, settings, watch, observer, interrupt, throttle };
+        tokio::select! {
+            done = execute::run(tools, stored, start, target) => done,
+            never = sampler.run(observer) => match never {},
+        }
     }
 }
 
@@ -175,7 +185,8 @@ async fn refuse_elsewhere(run: &StoredRun, worker: &Session) -> Result<(), Failu
 /// Blockers and missing rights in one report; where only rights are missing, another role may run the same plan.
 fn refuse_blocked(planned: &Planned) -> Result<(), Failure> {
     let script = &planned.script;
-    let rights = script.notices.iter().filter(|notice| notice.kind == Kind::RightMissing);
+    let is_right = |kind| matches!(kind, Kind::RightMissing | Kind::SignalForbidden);
+    let rights = script.notices.iter().filter(|notice| is_right(notice.kind));
     let rights: Vec<&str> = rights.map(|notice| notice.text.trim_start_matches("migrate needs ")).collect();
     let lacks = format!("the role {} lacks:\n{}", planned.catalog.server.role, rights.join("\n"));
     let grant = "run as the owner of the tables, or grant what is missing";

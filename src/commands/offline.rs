@@ -51,7 +51,9 @@ async fn load_and_plan(server: &Server, sources: &[Source], config: &Config) -> 
     let planned = planning::plan_for(&session, config, catalog).await;
     let mut planned = planned.map_err(|failure| loaded.explain(failure))?;
     let notice = |text: String| Notice { kind: Kind::FileRemark, table: None, text };
-    let known = std::mem::take(&mut planned.script.notices);
+    let mut known = std::mem::take(&mut planned.script.notices);
+    // What the throw-away server lacks says nothing of the one that the plan is for.
+    known.retain(|notice| notice.kind != Kind::ThrottleWatches);
     let own = complaints::about(sources, server.version() / 10_000).into_iter().chain(loaded.texts());
     planned.script.notices = own.map(notice).chain(known).collect();
     Ok(planned)

@@ -1,5 +1,7 @@
 //! Turns the written file into decisions: every problem is named with its key, its line and the fix, all of them at once.
 
+mod throttle;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
@@ -68,6 +70,7 @@ impl Reader<'_> {
         let first = schemas.first().cloned().unwrap_or_else(unnamed);
         let line = self.line(&file.tenants);
         let (backfill, locks) = (self.backfill(&file.backfill), self.locks(&file.locks));
+        let throttle = self.throttle(&file.throttle);
         Config {
             path: self.path.to_owned(),
             database_url: file.connection.url,
@@ -83,6 +86,7 @@ impl Reader<'_> {
             tables: self.rules(file.tables),
             backfill,
             locks,
+            throttle,
             server: self.server(&file.server),
         }
     }

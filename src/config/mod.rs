@@ -8,6 +8,7 @@ mod expression;
 mod file;
 mod key;
 mod syntax;
+mod throttle;
 mod written;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::catalog::{Ident, QualifiedName};
 pub use expression::{Expression, Name};
 pub use file::parse;
 pub use key::{TableKey, table_key, table_value};
+pub use throttle::{ThrottleLimits, ThrottleProbe};
 
 /// Everything that the file decides.
 #[derive(Debug, Clone)]
@@ -45,6 +47,8 @@ pub struct Config {
     pub backfill: BackfillLimits,
     /// How strong locks are asked for.
     pub locks: LockLimits,
+    /// What the backfills give way to.
+    pub throttle: ThrottleLimits,
     /// What only the operator knows about the server.
     pub server: ServerFacts,
 }

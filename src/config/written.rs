@@ -23,6 +23,7 @@ pub struct File {
     pub tables: BTreeMap<Spanned<String>, Rule>,
     pub backfill: Backfill,
     pub locks: Locks,
+    pub throttle: Throttle,
     pub server: Server,
 }
 
@@ -38,6 +39,7 @@ impl Default for File {
             tables: BTreeMap::new(),
             backfill: Backfill::default(),
             locks: Locks::default(),
+            throttle: Throttle::default(),
             server: Server::default(),
         }
     }
@@ -259,6 +261,52 @@ impl Default for Locks {
             max_wait: unwritten("10s".to_owned()),
         }
     }
+}
+
+/// `[throttle]`: a limit for every signal, or "off".
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct Throttle {
+    pub every: Spanned<String>,
+    pub max_pause: Spanned<String>,
+    pub replica_lag: Spanned<String>,
+    pub replica_bytes: Spanned<String>,
+    pub slot_wal: Spanned<String>,
+    pub archive_backlog: Spanned<toml::Value>,
+    pub lock_waiters: Spanned<toml::Value>,
+    pub active_sessions: Spanned<toml::Value>,
+    pub autovacuum: Spanned<String>,
+    pub snapshot: Spanned<String>,
+    pub commit_latency: Spanned<String>,
+    pub probe: Option<Probe>,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        let text = |value: &str| unwritten(value.to_owned());
+        Throttle {
+            every: text("1s"),
+            max_pause: text("10m"),
+            replica_lag: text("10s"),
+            replica_bytes: text("512MiB"),
+            slot_wal: text("8GiB"),
+            archive_backlog: unwritten(toml::Value::Integer(64)),
+            lock_waiters: unwritten(toml::Value::Integer(4)),
+            active_sessions: unwritten(toml::Value::String("off".to_owned())),
+            autovacuum: text("50%"),
+            snapshot: text("5m"),
+            commit_latency: text("100ms"),
+            probe: None,
+        }
+    }
+}
+
+/// `[throttle.probe]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a section with keys of its own")]
+pub struct Probe {
+    pub sql: Spanned<String>,
+    pub limit: Spanned<toml::Value>,
 }
 
 /// `[server]`

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bookkeeping::{self, Presence};
-use super::expressions;
+use super::{expressions, throttle};
 use crate::catalog::code::{self, Star};
 use crate::catalog::{Activity, Catalog, Ident, QualifiedName};
 use crate::config::Config;
@@ -28,6 +28,7 @@ pub async fn gather(
     activity: &Activity,
 ) -> Result<Facts, Failure> {
     let mut facts = Facts { activity: activity.clone(), ..Facts::default() };
+    facts.readings = Some(throttle::first_look(session, &config.throttle).await);
     if let Some(query) = sql::facts::system_tenant(config, catalog)
         && let Some(row) = session.rows(&query).await?.first()
     {

@@ -11,9 +11,11 @@ mod interrupt;
 mod run;
 pub mod status;
 mod step;
+pub mod throttle;
 mod wait;
 mod watch;
 
 pub use interrupt::{Interrupt, Stopper, Urgency};
 pub use run::{Done, Target, Tools, run};
+pub use throttle::Throttle;
 pub use watch::Watch;

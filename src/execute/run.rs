@@ -12,6 +12,7 @@ use refinery_core::{Migration, Runner, Target as RefineryTarget, error::Kind};
 
 use super::bookkeeping::{self, StoredRun, applied, cause_of};
 use super::interrupt::Interrupt;
+use super::throttle::Throttle;
 use super::watch::Watch;
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
@@ -59,6 +60,8 @@ pub struct Tools<'a> {
     pub observer: &'a dyn Observer,
     /// How it is asked to stop.
     pub interrupt: Interrupt,
+    /// What its backfills give way to.
+    pub throttle: Throttle,
 }
 
 /// What a run did.
@@ -104,6 +107,7 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         watch: tools.watch,
         observer: tools.observer,
         interrupt: tools.interrupt,
+        throttle: tools.throttle,
         locks: stored.script.locks.clone(),
         run: stored.id,
         fence,
@@ -173,6 +177,7 @@ pub(super) struct Driver<'a> {
     pub(super) watch: &'a Watch,
     pub(super) observer: &'a dyn Observer,
     pub(super) interrupt: Interrupt,
+    pub(super) throttle: Throttle,
     pub(super) locks: LockLimits,
     pub(super) run: i64,
     pub(super) fence: i64,

@@ -5,6 +5,7 @@
 
 pub mod connect;
 pub mod introspect;
+mod look;
 mod refusal;
 mod session;
 pub mod settings;

@@ -11,6 +11,7 @@ use super::{Refusal, Row};
 use crate::catalog::{Activity, Catalog, Ident, Route};
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
+use crate::pressure::Sights;
 use crate::sql::{Query, Statement, bookkeeping};
 
 /// A parameter and its type: statements have no names here, because behind a pooler a name may be another session's.
@@ -104,6 +105,22 @@ impl Session {
         let activity = super::introspect::activity(self.client(), tables).await?;
         route.switches_backends |= self.route().await?.switches_backends;
         Ok(Activity { route, ..activity })
+    }
+
+    /// Looks at what a backfill may spoil; `tables` are the oids of those that are filled.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn sights(&self, tables: &[u32]) -> Result<Sights, Refusal> {
+        super::look::sights(self.client(), tables).await
+    }
+
+    /// Counts the segments of log that wait for the archiver.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn archive_backlog(&self) -> Result<u64, Refusal> {
+        super::look::archive_backlog(self.client()).await
     }
 
     async fn set_up(&self, own: &str) -> Result<(), Failure> {
@@ -356,6 +373,11 @@ impl Limits {
     /// For work that blocks nobody and takes its time; only the wait for its lock is limited.
     pub fn patient(locks: &LockLimits) -> Self {
         Limits { lock: locks.timeout, statement: Duration::ZERO }
+    }
+
+    /// For a question that may take so long.
+    pub fn within(time: Duration) -> Self {
+        Limits { lock: time, statement: time }
     }
 
     /// `statement_timeout` counts anew for every statement; from 17 on `transaction_timeout` bounds them all.

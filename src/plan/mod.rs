@@ -30,6 +30,7 @@ use crate::catalog::code::Star;
 use crate::catalog::{Activity, Catalog, Ident, LockHolder, QualifiedName, Table};
 use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
+use crate::pressure::Readings;
 
 pub use cascade::Cascade;
 pub use cost::Cost;
@@ -93,7 +94,7 @@ impl std::str::FromStr for Phase {
 }
 
 /// What only the data and the bookkeeping can tell; read before [`Plan::build`] with `sql::facts`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
     /// The id of the tenant whose slug is the System Tenant's, as text.
     pub system_tenant: Option<String>,
@@ -107,6 +108,8 @@ pub struct Facts {
     pub statements: Vec<(Star, i64)>,
     /// What happens on the server right now: for people, no step depends on it.
     pub activity: Activity,
+    /// What the throttle saw first; nothing where nobody looked.
+    pub readings: Option<Readings>,
     /// Why the server refuses a table's expression, by table.
     pub refused: BTreeMap<QualifiedName, String>,
     /// Functions in a table's expression that may answer otherwise each time, by table.

@@ -24,6 +24,7 @@ pub mod psql;
 pub mod quote;
 mod script;
 pub mod snapshot;
+pub mod throttle;
 
 use std::fmt;
 

@@ -97,7 +97,7 @@ fn a_mistake_is_named_with_its_line_its_key_and_the_fix() {
     for (text, expected) in [
         (
             "schema = []",
-            "1: schema: unknown field `schema`, expected one of `schemas`, `publications_ready`, `connection`, `tenants`, `tenant_column`, `system_tenant`, `tables`, `backfill`, `locks`, `server`",
+            "1: schema: unknown field `schema`, expected one of `schemas`, `publications_ready`, `connection`, `tenants`, `tenant_column`, `system_tenant`, `tables`, `backfill`, `locks`, `throttle`, `server`",
         ),
         (
             "\n[backfill]\nbach = \"1s\"",
@@ -124,6 +124,44 @@ fn a_mistake_is_named_with_its_line_its_key_and_the_fix() {
         ),
         ("[backfill]\nmax_blocks = 4", "2: backfill.max_blocks: min_blocks is 8, which must be at most max_blocks, 4"),
         ("[backfill]\nmin_blocks = 0", "2: backfill.min_blocks: must be at least 1"),
+        (
+            "[throttle]\nreplica_lag = \"10\"",
+            r#"2: throttle.replica_lag: time unit needed, for example 10sec or 10ms; write a time with its unit, such as "10s", or "off""#,
+        ),
+        (
+            "[throttle]\nsnapshot = \"0s\"",
+            r#"2: throttle.snapshot: must be more than nothing; "off" does not look at it"#,
+        ),
+        (
+            "[throttle]\nslot_wal = \"big\"",
+            r#"2: throttle.slot_wal: not a size; write it with its unit, such as "512MiB", or "off""#,
+        ),
+        (
+            "[throttle]\nlock_waiters = \"none\"",
+            r#"2: throttle.lock_waiters: a whole number or "off" is expected, not string"#,
+        ),
+        (
+            "[throttle]\narchive_backlog = 0",
+            r#"2: throttle.archive_backlog: must be at least 1; "off" does not look at it"#,
+        ),
+        (
+            "[throttle]\nautovacuum = \"120%\"",
+            r#"2: throttle.autovacuum: not a part of the time; write "1%" to "100%", or "off""#,
+        ),
+        (
+            "[throttle]\nevery = \"1ms\"",
+            "2: throttle.every: must be from 100ms to 1m: looking costs the server a little, and what is not seen is not heeded",
+        ),
+        (
+            "[throttle]\nmax_pause = \"0s\"",
+            r#"2: throttle.max_pause: must be at least throttle.every, for example "10m""#,
+        ),
+        ("[throttle.probe]\nsql = \"SELECT 1\"", "1: throttle.probe: missing field `limit`"),
+        ("[throttle.probe]\nsql = \"SELECT 1\"\nlimit = -1", "3: throttle.probe.limit: must be a number above 0"),
+        (
+            "[throttle.probe]\nsql = \" ; \"\nlimit = 1",
+            "2: throttle.probe.sql: is empty; write a SELECT that answers one number",
+        ),
         (
             "[server]\nfree_disk = \"much\"",
             r#"2: server.free_disk: not a size; write it with its unit, such as "200GiB" or "1.5TB""#,

@@ -12,7 +12,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// The folders of `src` from the ground up; a folder imports only from below. (`lib` is what lies in the root itself.)
 const FLOORS: [&[&str]; 8] = [
     &["catalog", "config", "error"],
-    &["plan", "event", "infer"],
+    &["plan", "event", "infer", "pressure"],
     &["sql", "verify", "tenant"],
     &["pg", "embedded"],
     &["execute"],
@@ -22,11 +22,12 @@ const FLOORS: [&[&str]; 8] = [
 ];
 
 /// Who may import from its own floor, and why; everybody else may not.
-const NEIGHBOURS: [(&str, &str, &str); 6] = [
+const NEIGHBOURS: [(&str, &str, &str); 7] = [
     ("config", "catalog", "a table or column is called the same wherever the name was read"),
     ("config", "error", "a bad file is a failure"),
     ("event", "plan", "an event names the phase and the lock that the plan speaks of"),
     ("infer", "plan", "what the plan refuses is not proposed, and a way is made of its links"),
+    ("plan", "pressure", "what will be heeded, and what may not be looked at, is told before the run"),
     ("verify", "sql", "a check's question is quoted as everything else is"),
     ("ui", "report", "numbers, times and errors are worded the same on the terminal and in a report"),
 ];

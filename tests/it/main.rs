@@ -25,6 +25,7 @@ mod settings;
 mod sources;
 mod sql;
 mod support;
+mod throttle;
 mod ui;
 mod verify;
 mod wide;

@@ -7,6 +7,7 @@
 //! - `job`: what the workers share; `worker`: their loop; `batch`: one transaction; `sweep`: what is left in the end
 
 mod batch;
+mod gate;
 mod job;
 mod pace;
 mod passes;
@@ -42,6 +43,7 @@ impl Driver<'_> {
     }
 
     async fn fill(&self, job: &Job<'_>) -> Result<(), Failure> {
+        let _filling = self.throttle.fills(u32::try_from(job.place.table_oid).unwrap_or(0));
         let mut before = None;
         loop {
             self.crew(job).await?;

@@ -33,8 +33,9 @@ impl Driver<'_> {
 
     async fn turn(&self, job: &Job<'_>, session: &Session, number: u32, mut turn: Turn) -> Result<(), Failure> {
         let mut attempt = 0;
+        let mut busy = Duration::ZERO;
         while let Some(pass) = turn.next() {
-            self.may_go_on()?;
+            self.admit(busy).await?;
             let (range, cascade) = (turn.ranges[pass.of], std::sync::Arc::clone(&turn.cascade));
             let started = Instant::now();
             let (outcome, holders) =
@@ -43,6 +44,7 @@ impl Driver<'_> {
                 Ok(done) => {
                     attempt = 0;
                     let took = started.elapsed();
+                    busy = took;
                     let reached = job.note(range, pass, cascade.passes(), done, took);
                     self.tell(job, number, done, reached, took);
                     turn.advance(pass);

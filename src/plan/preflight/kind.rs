@@ -72,6 +72,10 @@ kinds! {
     RowSecurity = "row-security", Blocker, "Run as a role with BYPASSRLS.";
     /// The role does not see what other roles' sessions do, so nobody could be named.
     ActivityHidden = "activity-hidden", Notice, "Grant pg_monitor to the role.";
+    /// The role may not look at what the backfills are to give way to.
+    SignalForbidden = "signal-forbidden", Refusal, "Grant what is named, or set the signals to \"off\" in the section throttle.";
+    /// What the backfills give way to, and how far.
+    ThrottleWatches = "throttle-watches", Notice, "Nothing, or change the limits in the section throttle.";
     /// Rows have no owner by their source.
     RowsUnowned = "rows-unowned", Blocker, "Give them a parent, or set unowned = \"system\".";
     /// Rows without an owner by their source become the System Tenant's.

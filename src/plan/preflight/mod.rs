@@ -12,6 +12,7 @@ mod replication;
 mod rights;
 mod route;
 mod sessions;
+mod throttle;
 mod version;
 mod waiting;
 
@@ -83,6 +84,7 @@ pub(super) fn examine(config: &Config, catalog: &Catalog, owners: &Owners, plan:
     names::examine(&preflight, &mut found);
     objects::examine(&preflight, &mut found);
     code::examine(&preflight, &mut found);
+    throttle::examine(&preflight, &mut found);
     found
 }
 

@@ -1,0 +1,89 @@
+//! A streaming replica that lags, or is gone.
+
+use std::sync::Mutex;
+
+use tenantctl::error::Code;
+use tenantctl::event::Event;
+
+use super::standby::Standby;
+use super::{batches_in_the_pause, config, is_pause, pressures, relieved, server, shop};
+use crate::support::now;
+use crate::support::run::Run;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_replica_with_much_left_to_replay_pauses_the_backfill_until_it_has_caught_up() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let standby = Standby::of(&server, "standby1").await;
+    standby.replays(false).await;
+    let config = config("replica_bytes = \"8KiB\"");
+    let outcome = relieved(&database, &config, "replica \"standby1\" has ", || {
+        now(async {
+            super::a_while().await;
+            standby.replays(true).await;
+        });
+    })
+    .await;
+    let told = pressures(&outcome);
+    assert!(told[0].contains("of WAL left to replay (limit 8.0 KiB)"), "{told:#?}");
+    assert!(batches_in_the_pause(&outcome) <= 1, "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_replica_that_is_seconds_behind_pauses_the_backfill_until_it_has_caught_up() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let standby = Standby::of(&server, "standby1").await;
+    standby.replays(false).await;
+    let mut config = config("replica_lag = \"1s\"");
+    // Slow enough that the replica falls behind before everything is filled.
+    config.backfill.pause = std::time::Duration::from_secs(5);
+    let outcome = relieved(&database, &config, "replica \"standby1\" is ", || {
+        now(async {
+            super::a_while().await;
+            standby.replays(true).await;
+        });
+    })
+    .await;
+    let told = pressures(&outcome);
+    assert!(told.iter().any(|told| told.contains("behind (limit 1s)")), "{told:#?}");
+    assert!(batches_in_the_pause(&outcome) <= 1, "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_replica_that_vanishes_pauses_the_backfill_until_it_is_back() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let standby = Mutex::new(Standby::of(&server, "standby1").await);
+    let config = config("replica_lag = \"1h\"");
+    let run = Run::reacting(|_, event, _| match event {
+        Event::StepStarted { id, .. } if id == super::STEP => standby.lock().unwrap().crash(),
+        event if is_pause(event, "replica \"standby1\" was there when the run began and is gone") => {
+            standby.lock().unwrap().start_again();
+        }
+        _ => {}
+    });
+    let outcome = run.on(&database, &config).await;
+    assert!(outcome.is_finished(), "{:?} {:#?}", outcome.done, pressures(&outcome));
+    assert!(pressures(&outcome).iter().any(|told| told.contains("is gone")), "{:#?}", pressures(&outcome));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_replica_that_stays_away_stops_the_run_which_goes_on_without_it() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let standby = Mutex::new(Standby::of(&server, "standby1").await);
+    let mut config = config("replica_lag = \"1h\"");
+    config.throttle.max_pause = std::time::Duration::from_secs(1);
+    let run = Run::reacting(|_, event, _| {
+        if matches!(event, Event::StepStarted { id, .. } if id == super::STEP) {
+            standby.lock().unwrap().crash();
+        }
+    });
+    let stopped = run.on(&database, &config).await.done.unwrap_err();
+    assert_eq!(stopped.code, Code::ThrottledTooLong);
+    assert_eq!(stopped.code.exit() as i32, 3);
+    assert!(stopped.message.contains("replica \"standby1\" was there when the run began and is gone"), "{stopped}");
+    let resumed = Run::to_the_end().on(&database, &config).await;
+    assert!(resumed.is_finished(), "{:?}", resumed.done);
+}

@@ -1,0 +1,183 @@
+//! Signals of the server itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantctl::event::Event;
+use tenantctl::execute::Target;
+use tenantctl::plan::Phase;
+
+use super::{STEP, a_while, batches_in_the_pause, config, is_pause, pressures, relieved, server, shop, unowned};
+use crate::support::now;
+use crate::support::run::{Run, starts};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_slot_that_nobody_reads_pauses_the_backfill_until_it_is_dropped() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    database.run("SELECT pg_create_physical_replication_slot('gone', true)").await;
+    let outcome =
+        relieved(&database, &config("slot_wal = \"8KiB\""), "slot \"gone\", which nobody reads, keeps ", || {
+            now(async {
+                a_while().await;
+                database.run("SELECT pg_drop_replication_slot('gone')").await;
+            });
+        })
+        .await;
+    assert!(pressures(&outcome)[0].ends_with(" of WAL (limit 8.0 KiB)"), "{:#?}", pressures(&outcome));
+    assert!(batches_in_the_pause(&outcome) <= 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_slot_that_the_server_would_give_up_has_a_closer_limit() {
+    let server = server(&[("max_slot_wal_keep_size", "32MB")]);
+    let database = shop(&server).await;
+    database.run("SELECT pg_create_physical_replication_slot('slow', true)").await;
+    // Two of the segments that it may keep.
+    for _ in 0..2 {
+        database.run("SELECT pg_switch_wal(); INSERT INTO customers SELECT max(id) + 1, 'new' FROM customers").await;
+    }
+    let outcome = Run::to_the_end().on(&database, &config("slot_wal = \"1TiB\"")).await;
+    assert!(outcome.is_finished(), "{:?}", outcome.done);
+    let told = pressures(&outcome);
+    assert!(told[0].contains("slot \"slow\", which nobody reads, keeps "), "{told:#?}");
+    assert!(told[0].ends_with(" MiB)"), "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn log_that_waits_for_the_archiver_pauses_the_backfill_until_the_archiver_works() {
+    let server = server(&[("archive_mode", "on")]);
+    let database = shop(&server).await;
+    database.run("ALTER SYSTEM SET archive_command = 'false'").await;
+    database.run("SELECT pg_reload_conf()").await;
+    for _ in 0..3 {
+        database.run("SELECT pg_switch_wal(); INSERT INTO customers SELECT max(id) + 1, 'new' FROM customers").await;
+    }
+    relieved(&database, &config("archive_backlog = 2"), "segments of WAL wait for the archiver (limit 2)", || {
+        database.run_now("ALTER SYSTEM SET archive_command = 'true'");
+        database.run_now("SELECT pg_reload_conf()");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_session_that_waits_for_a_batch_holds_the_next_ones_back() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let mut config = config("lock_waiters = 1");
+    config.locks.timeout = Duration::from_secs(60);
+    // The first batch gets the first row, and waits for another one of the same block; so somebody can wait for it.
+    let holder = database.client("holder").await;
+    let waiter = database.client("web").await;
+    let waiting = tokio::spawn({
+        let ours =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'tenantctl%'
+             AND EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'holder' AND state = 'idle in transaction')";
+        async move {
+            while waiter.query_one(ours, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            waiter.batch_execute("UPDATE orders SET note = 'mine' WHERE id = 1").await.unwrap();
+        }
+    });
+    let run = Run::reacting(|_, event, _| {
+        if starts(event, STEP) {
+            now(async { holder.batch_execute("BEGIN; SELECT FROM orders WHERE id = 5 FOR UPDATE").await.unwrap() });
+        }
+        if is_pause(event, "1 session waits for a lock of tenantctl: pid ") {
+            now(async { holder.batch_execute("COMMIT").await.unwrap() });
+        }
+    });
+    let outcome = run.on(&database, &config).await;
+    assert!(outcome.is_finished(), "{:?}", outcome.done);
+    assert!(pressures(&outcome)[0].contains(" (web) (limit 1)"), "{:#?}", pressures(&outcome));
+    waiting.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_old_snapshot_slows_the_backfill_and_names_its_session_without_its_query() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let reader = database.client("nightly report").await;
+    reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 'secret'").await.unwrap();
+    // An index would wait for the end of the snapshot.
+    let outcome = Run::to(Target::Phase(Phase::Backfill)).on(&database, &config("snapshot = \"1ms\"")).await;
+    assert_eq!(unowned(&database).await, 0, "{:?}", outcome.done);
+    let told = pressures(&outcome);
+    assert!(told[0].starts_with("0.80 pid "), "{told:#?}");
+    assert!(told[0].contains("(nightly report, idle in transaction) has kept dead rows"), "{told:#?}");
+    assert!(!told.concat().contains("secret"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_vacuum_on_a_table_that_is_filled_slows_the_backfill() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let (reader, vacuum) = (database.client("pins a page").await, Arc::new(database.client("by hand").await));
+    let run = Run::reacting(|_, event, _| {
+        // A page that somebody pins makes a freezing VACUUM wait in the middle; its rows are filled all the same.
+        if starts(event, STEP) {
+            now(async {
+                reader.batch_execute("BEGIN; DECLARE c CURSOR FOR SELECT FROM orders; FETCH 1 FROM c").await.unwrap();
+                let vacuum = Arc::clone(&vacuum);
+                tokio::spawn(async move { vacuum.batch_execute("VACUUM (FREEZE) orders").await });
+                database.until("SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = 'orders'::regclass").await;
+            });
+        }
+        if matches!(event, Event::Pressure { .. }) {
+            now(async { reader.batch_execute("ROLLBACK").await.unwrap() });
+        }
+    });
+    let mut config = config("autovacuum = \"50%\"");
+    config.backfill.pause = Duration::from_secs(5);
+    let outcome = run.on(&database, &config).await;
+    assert!(outcome.is_finished(), "{:?}", outcome.done);
+    let told = pressures(&outcome);
+    assert!(told[0].starts_with("0.50 pid ") && told[0].ends_with(" vacuums public.orders"), "{told:#?}");
+    assert_eq!(told[1], "0.00 -", "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn active_sessions_of_others_count_and_ours_do_not() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let busy = database.client("busy").await;
+    let sleeping = tokio::spawn(async move { busy.batch_execute("SELECT pg_sleep(600)").await });
+    relieved(&database, &config("active_sessions = 1"), "1 session is active (limit 1)", || {
+        database.run_now("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'busy'");
+    })
+    .await;
+    assert!(sleeping.await.unwrap().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_commit_that_takes_long_pauses_the_backfill() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let outcome = Run::to_the_end().on(&database, &config("commit_latency = \"1h\"")).await;
+    assert!(outcome.is_finished() && pressures(&outcome).is_empty());
+    let probed = "SELECT count(*) FROM tenantctl.commit_probe WHERE probed_at > now() - interval '1 minute'";
+    assert_eq!(database.number(probed).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_session_that_looks_is_made_again_when_it_breaks() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let mut config = config("slot_wal = \"1GiB\"");
+    config.backfill.pause = Duration::from_secs(10);
+    let broken = std::sync::Once::new();
+    let run = Run::reacting(|_, event, _| {
+        if matches!(event, Event::BatchDone { .. }) {
+            broken.call_once(|| {
+                let looking = "application_name = 'tenantctl throttle'";
+                database.run_now(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {looking}"));
+            });
+        }
+    });
+    let outcome = run.on(&database, &config).await;
+    assert!(outcome.is_finished(), "{:?}", outcome.done);
+    let told = pressures(&outcome);
+    assert!(told[0].starts_with("1.00 slot_wal cannot be read: "), "{told:#?}");
+    assert_eq!(told[1], "0.00 -", "{told:#?}");
+}
