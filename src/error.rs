@@ -114,6 +114,8 @@ codes! {
     ServerReadOnly = "server-read-only", Stopped, No;
     /// Another run of tenantctl works on this database.
     RunActive = "run-active", Stopped, No;
+    /// There is no unfinished run that could be steered.
+    RunMissing = "run-missing", Stopped, No;
     /// Another run took over; this one stopped before its next commit.
     RunFenced = "run-fenced", Stopped, No;
     /// The history of applied migrations does not fit what this run holds.

@@ -8,6 +8,7 @@ use crate::config::{Config, ThrottleLimits};
 use crate::error::{Code, Failure};
 use crate::event::{Observer, Start};
 use crate::execute::bookkeeping::{self, StoredRun};
+use crate::execute::control::{self, Control};
 use crate::execute::{self, Done, Interrupt, Target, Tools, Watch, status, throttle};
 use crate::pg::settings::Settings;
 use crate::pg::{Access, Session};
@@ -136,7 +137,18 @@ impl Conversion {
     pub async fn close(&self) -> Result<(), Failure> {
         let left =
             bookkeeping::presence(&self.worker).await?.runs && bookkeeping::open_run(&self.worker).await?.is_some();
-        if left { bookkeeping::abandon_run(&self.worker).await } else { Ok(()) }
+        if left { bookkeeping::abandon_run(&self.worker).await.map(|_| ()) } else { Ok(()) }
+    }
+
+    /// What an operator wanted of the unfinished run, which holds for the rest of it.
+    ///
+    /// # Errors
+    /// The question failed.
+    pub async fn control(&self) -> Result<Control, Failure> {
+        if bookkeeping::presence(&self.worker).await?.runs && bookkeeping::open_run(&self.worker).await?.is_some() {
+            return control::current(&self.worker).await;
+        }
+        Ok(Control::default())
     }
 
     /// Whether rows are written in batches.
@@ -157,8 +169,10 @@ impl Conversion {
         let stored = match self.work {
             Work::Resume(run) => *run,
             Work::Begin(planned) => {
-                // Only one that is planned anew leaves an unfinished run behind.
-                bookkeeping::abandon_run(&self.worker).await?;
+                // Only one that is planned anew leaves an unfinished run behind; what was wanted of it holds for the rest.
+                if !bookkeeping::abandon_run(&self.worker).await? {
+                    control::forget(&self.worker).await?;
+                }
                 bookkeeping::start_run(&self.worker, &planned.script, &planned.catalog).await?
             }
         };

@@ -13,6 +13,7 @@ use super::tally::{Counts, Tally};
 use super::{Context, plan_file, print, signals};
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
+use crate::execute::control::Mark;
 use crate::execute::{Interrupt, Target};
 use crate::plan::Phase;
 use crate::report::Shape;
@@ -93,6 +94,12 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     args.refuse_beyond(&script)?;
+    let control = conversion.control().await?;
+    if let Some(Mark { by, at }) = &control.paused {
+        context.ui.warn(&format!(
+            "the run is PAUSED by {by} since {at}: nothing begins until `tenantctl resume`, from any machine"
+        ));
+    }
     ask(&args, context, &conversion, &settings.describe())?;
     let (stopper, interrupt) = Interrupt::channel();
     signals::listen(stopper, Arc::clone(&context.ui)).context("listening for signals")?;

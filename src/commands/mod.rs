@@ -8,16 +8,20 @@ pub mod expected;
 mod init;
 mod migrate;
 mod offline;
+mod pause;
 mod plan;
 mod plan_file;
 pub mod planning;
+mod resume;
 mod signals;
 mod status;
+mod steer;
 mod tally;
+mod tune;
 mod verify;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
@@ -30,6 +34,9 @@ use crate::pg::settings::{Environment, Settings};
 use crate::pg::{Access, Session};
 use crate::report::{Shape, failure};
 use crate::ui::{LogFormat, Ui, Verbosity};
+
+/// The configuration file where none is named.
+const CONFIG: &str = "tenantctl.toml";
 
 /// Makes a live, single-customer PostgreSQL database serve many customers, without downtime
 ///
@@ -48,7 +55,7 @@ pub struct Cli {
 #[derive(Debug, clap::Args)]
 struct Global {
     /// The configuration file
-    #[arg(long, global = true, value_name = "FILE", default_value = "tenantctl.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
     /// Where to connect: a URL or key=value; else DATABASE_URL, the file's connection.url, PG* and ~/.pgpass, as psql does
     #[arg(long, global = true, value_name = "URL")]
@@ -71,6 +78,12 @@ enum Command {
     Migrate(migrate::Args),
     /// Show what is done, what is running, and how to go on
     Status(status::Args),
+    /// Let the run rest after the batch or step in flight, from any machine
+    Pause(pause::Args),
+    /// Let a paused run go on, from any machine
+    Resume(resume::Args),
+    /// Change how fast the run works, from any machine
+    Tune(tune::Args),
     /// Show what changed in the schema since the last run: a new table, a unique constraint, a lost trigger
     Diff(diff::Args),
     /// Prove that every row has its right owner and that the database enforces it
@@ -103,6 +116,9 @@ impl Cli {
             Command::Plan(args) => args.shape(),
             Command::Migrate(args) => args.format,
             Command::Status(args) => args.format,
+            Command::Pause(args) => args.format,
+            Command::Resume(args) => args.format,
+            Command::Tune(args) => args.format,
             Command::Diff(args) => args.format,
             Command::Verify(args) => args.format,
             Command::Init(_) | Command::Demo(_) => Shape::Text,
@@ -116,6 +132,9 @@ impl Cli {
             Command::Plan(args) => plan::run(args, &context).await,
             Command::Migrate(args) => migrate::run(args, &context).await,
             Command::Status(args) => status::run(args, &context).await,
+            Command::Pause(args) => pause::run(args, &context).await,
+            Command::Resume(args) => resume::run(args, &context).await,
+            Command::Tune(args) => tune::run(args, &context).await,
             Command::Diff(args) => diff::run(args, &context).await,
             Command::Verify(args) => verify::run(args, &context).await,
             Command::Demo(args) => demo::run(args, &context).await,
@@ -171,6 +190,13 @@ impl Context {
                 .hint("write one with `tenantctl init`, or name another file with --config")
         })?;
         config::parse(&text, &path)
+    }
+
+    /// Where to connect, for a command that needs nothing else of the file and may be run where there is none.
+    fn place(&self) -> Result<Settings, Failure> {
+        let absent = self.global.config == Path::new(CONFIG) && !self.global.config.exists();
+        let in_file = if absent { None } else { self.config()?.database_url };
+        self.settings(in_file.as_deref())
     }
 
     /// Where to connect; the file's URL stands behind the command line's and the environment's.

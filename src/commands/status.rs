@@ -3,6 +3,7 @@
 use super::{Context, print};
 use crate::error::Exit;
 use crate::execute::{account, status};
+use crate::pg::{Access, Session};
 use crate::report::Shape;
 use crate::report::status as report;
 
@@ -18,8 +19,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.config()?;
-    let session = context.reader(&config).await?;
+    let settings = context.place()?.with_application_name("tenantctl");
+    let session = Session::open(&settings, Access::Read).await?;
     let status = status::read(&session).await?;
     let account = if args.report { account::read(&session).await? } else { None };
     print("the status", |out| report::write(&status, account.as_ref(), args.format, out))?;

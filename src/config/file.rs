@@ -19,7 +19,7 @@ use crate::catalog::{Ident, QualifiedName};
 use crate::error::{Code, Failure};
 
 /// The most batches at once; each takes a connection.
-const MOST_WORKERS: u32 = 64;
+pub const MOST_WORKERS: u32 = 64;
 
 /// Reads the text of a `tenantctl.toml`; `path` is for messages only.
 ///

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::{Ident, QualifiedName};
 
 pub use expression::{Expression, Name};
-pub use file::parse;
+pub use file::{MOST_WORKERS, parse};
 pub use key::{TableKey, table_key, table_value};
 pub use throttle::{ThrottleLimits, ThrottleProbe};
 

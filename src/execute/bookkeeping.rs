@@ -39,6 +39,8 @@ pub struct Presence {
     pub runs: bool,
     /// The history of conversions.
     pub history: bool,
+    /// What steers a run.
+    pub control: bool,
 }
 
 /// Looks what is there.
@@ -47,7 +49,7 @@ pub struct Presence {
 /// The question failed.
 pub async fn presence(session: &Session) -> Result<Presence, Failure> {
     let row = session.one(&bookkeeping::exists(), &[]).await?;
-    Ok(Presence { runs: get(&row, 0)?, history: get(&row, 1)? })
+    Ok(Presence { runs: get(&row, 0)?, history: get(&row, 1)?, control: get(&row, 2)? })
 }
 
 /// Makes the schema, or brings it up to date.
@@ -193,13 +195,13 @@ pub async fn start_run(session: &Session, script: &Script, catalog: &Catalog) ->
     })
 }
 
-/// Gives the unfinished run up.
+/// Gives the unfinished run up; answers whether there was one.
 ///
 /// # Errors
 /// The statement failed.
-pub async fn abandon_run(session: &Session) -> Result<(), Failure> {
+pub async fn abandon_run(session: &Session) -> Result<bool, Failure> {
     let sent = session.send(&bookkeeping::abandon_run(), &[]).await;
-    sent.map(|_| ()).map_err(|refusal| refusal.failure("giving up the unfinished run"))
+    sent.map(|rows| !rows.is_empty()).map_err(|refusal| refusal.failure("giving up the unfinished run"))
 }
 
 /// Takes the pen from any earlier run.

@@ -11,7 +11,9 @@ use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction}
 use refinery_core::{Migration, Runner, Target as RefineryTarget, error::Kind};
 
 use super::bookkeeping::{self, StoredRun, applied, cause_of};
+use super::control::{Controller, Hold};
 use super::interrupt::Interrupt;
+use super::pulse::Pulse;
 use super::throttle::Throttle;
 use super::watch::Watch;
 use crate::config::LockLimits;
@@ -95,6 +97,8 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         rows_expected: None,
         expected: None,
     });
+    let pulse = Pulse::new(tools.observer);
+    let controller = Controller::begin(tools.watch, &pulse, &stored, fence).await?;
     let mut runner = Runner::new(&migrations).set_abort_missing(true).set_abort_divergent(true);
     if let Some(last) = last {
         runner = runner.set_target(RefineryTarget::Version(last));
@@ -105,7 +109,7 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         worker: tools.worker,
         settings: tools.settings,
         watch: tools.watch,
-        observer: tools.observer,
+        observer: &pulse,
         interrupt: tools.interrupt,
         throttle: tools.throttle,
         locks: stored.script.locks.clone(),
@@ -114,8 +118,14 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         by_text,
         done: stored.done,
         rows: 0,
+        hold: controller.hold(),
     };
-    let report = runner.run_async(&mut driver).await.map_err(|error| history_failure(&error))?;
+    let report = tokio::select! {
+        report = runner.run_async(&mut driver) => report.map_err(|error| history_failure(&error)),
+        never = controller.follow() => match never {},
+    };
+    controller.end(report.as_ref().map_or_else(|failure| failure.code.as_str(), |_| "done")).await;
+    let report = report?;
     let versions: Vec<i32> = report.applied_migrations().iter().map(Migration::version).collect();
     let all = was_applied.iter().chain(&versions).copied().collect::<BTreeSet<i32>>();
     let finished = stored.script.migrations.iter().all(|migration| all.contains(&migration.version));
@@ -184,6 +194,7 @@ pub(super) struct Driver<'a> {
     by_text: BTreeMap<String, MigrationScript>,
     pub(super) done: BTreeSet<String>,
     pub(super) rows: u64,
+    pub(super) hold: Hold,
 }
 
 impl Driver<'_> {
@@ -198,7 +209,7 @@ impl Driver<'_> {
         self.compare(migration).await?;
         let last = migration.steps.len().saturating_sub(1);
         for (number, step) in migration.steps.iter().enumerate() {
-            self.may_go_on()?;
+            self.may_begin().await?;
             let history = (number == last).then_some(history);
             self.step(migration, step, history).await?;
         }
@@ -224,6 +235,13 @@ impl Driver<'_> {
         let what = format!("before {}: {}", migration.file_name(), differences.join("; "));
         Err(Failure::new(Code::SchemaDrifted, what)
             .hint("run `tenantctl migrate --replan`: it keeps what is done and plans the rest anew"))
+    }
+
+    /// Waits before a piece of work while the run is paused, and stops as [`Driver::may_go_on`] does.
+    pub(super) async fn may_begin(&self) -> Result<(), Failure> {
+        self.may_go_on()?;
+        self.hold.pass(self.interrupt.clone(), self.watch).await;
+        self.may_go_on()
     }
 
     /// Stops between two pieces of work: when somebody asked, or when the lock is lost.

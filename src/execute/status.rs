@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use super::bookkeeping::{self, Presence};
+use super::control::{self, Control};
+use super::pulse::{Sign, State};
 use crate::error::Failure;
 use crate::pg::{Session, get};
 use crate::plan::Phase;
@@ -17,6 +19,35 @@ pub struct Status {
     pub applied: Vec<AppliedVersion>,
     /// The session that works on it now.
     pub active: Option<ActiveSession>,
+    /// The server is a standby, which does not know the sessions of its primary.
+    pub standby: bool,
+}
+
+impl Status {
+    /// What is known of the process that works, or worked last, on an unfinished run.
+    pub fn life(&self) -> Option<Life> {
+        let sign = self.run.as_ref().filter(|run| run.is_open())?.sign.as_ref()?;
+        Some(match (sign.state, &self.active) {
+            (State::Ended, _) => Life::Ended,
+            _ if !sign.is_overdue() && (self.active.is_some() || self.standby) => Life::Lives,
+            (_, Some(_)) => Life::Silent,
+            (_, None) if self.standby => Life::Silent,
+            (_, None) => Life::Gone,
+        })
+    }
+}
+
+/// Whether a run's process can still be believed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It holds the lock and gives signs.
+    Lives,
+    /// It gives no signs, though its session may be there: suspended, or cut off from the server.
+    Silent,
+    /// Its session is gone, and it did not say why.
+    Gone,
+    /// It said how it ended.
+    Ended,
 }
 
 /// One run.
@@ -40,6 +71,17 @@ pub struct RunStatus {
     pub migrations: Vec<MigrationStatus>,
     /// Its backfills, in order.
     pub backfills: Vec<BackfillStatus>,
+    /// What operators want of it, where it can be steered.
+    pub control: Option<Control>,
+    /// Its last sign.
+    pub sign: Option<Sign>,
+}
+
+impl ActiveSession {
+    /// Who it is and where it comes from.
+    pub fn describe(&self) -> String {
+        format!("pid {} ({}) from {}", self.pid, self.application, self.address)
+    }
 }
 
 impl RunStatus {
@@ -120,10 +162,11 @@ pub async fn read(session: &Session) -> Result<Status, Failure> {
     let presence = bookkeeping::presence(session).await?;
     let applied = if presence.history { applied(session).await? } else { Vec::new() };
     let run = match presence {
-        Presence { runs: true, .. } => newest(session, &applied).await?,
+        Presence { runs: true, .. } => newest(session, &applied, presence).await?,
         Presence { runs: false, .. } => None,
     };
-    Ok(Status { run, applied, active: active(session).await? })
+    let standby = get(&session.one(&sql::control::is_standby(), &[]).await?, 0)?;
+    Ok(Status { run, applied, active: active(session).await?, standby })
 }
 
 async fn applied(session: &Session) -> Result<Vec<AppliedVersion>, Failure> {
@@ -133,7 +176,11 @@ async fn applied(session: &Session) -> Result<Vec<AppliedVersion>, Failure> {
         .collect()
 }
 
-async fn active(session: &Session) -> Result<Option<ActiveSession>, Failure> {
+/// The session that holds the run's lock.
+///
+/// # Errors
+/// The question failed.
+pub async fn active(session: &Session) -> Result<Option<ActiveSession>, Failure> {
     let rows = session.rows(&sql::bookkeeping::lock_holder()).await?;
     rows.first()
         .map(|row| {
@@ -147,7 +194,11 @@ async fn active(session: &Session) -> Result<Option<ActiveSession>, Failure> {
         .transpose()
 }
 
-async fn newest(session: &Session, applied: &[AppliedVersion]) -> Result<Option<RunStatus>, Failure> {
+async fn newest(
+    session: &Session,
+    applied: &[AppliedVersion],
+    presence: Presence,
+) -> Result<Option<RunStatus>, Failure> {
     let rows = session.rows(&sql::bookkeeping::newest_run()).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let id: i64 = get(row, 0)?;
@@ -164,16 +215,24 @@ async fn newest(session: &Session, applied: &[AppliedVersion]) -> Result<Option<
         steps: migration.steps.len(),
         steps_done: migration.steps.iter().filter(|step| done.contains(&step.id)).count(),
     });
+    let (finished_at, abandoned_at): (Option<String>, Option<String>) = (get(row, 3)?, get(row, 4)?);
+    // What was wanted of a run ends with it.
+    let (control, sign) = match presence.control && finished_at.is_none() && abandoned_at.is_none() {
+        true => (Some(control::current(session).await?), Sign::read(session, id).await?),
+        false => (None, None),
+    };
     Ok(Some(RunStatus {
         id,
         fingerprint: get(row, 1)?,
         started_at: get(row, 2)?,
-        finished_at: get(row, 3)?,
-        abandoned_at: get(row, 4)?,
+        finished_at,
+        abandoned_at,
         tool_version: get(row, 5)?,
         started_by: get(row, 6)?,
         migrations: migrations.collect(),
         backfills: backfills(session, id).await?,
+        control,
+        sign,
     }))
 }
 

@@ -95,7 +95,7 @@ impl<'a> Driver<'a> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            self.may_go_on()?;
+            self.may_begin().await?;
             let records = self.records(migration, step, history, started);
             let framed: Vec<&Statement> = self.framed(&fence, &statements, &records).collect();
             let sent = self.worker.transaction(&limits, framed);

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod plan;
 pub mod proposal;
 pub mod status;
+pub mod steering;
 
 use clap::ValueEnum;
 

@@ -4,9 +4,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::human::{self, printable};
 use super::{Shape, account};
 use crate::execute::account::Account;
-use crate::execute::status::{BackfillStatus, MigrationStatus, RunStatus, Status};
+use crate::execute::control::Control;
+use crate::execute::pulse::{Sign, State};
+use crate::execute::status::{BackfillStatus, Life, MigrationStatus, RunStatus, Status};
 
 /// The status, and the bill where it was asked for.
 #[derive(Serialize)]
@@ -36,11 +39,10 @@ pub fn write(status: &Status, account: Option<&Account>, shape: Shape, out: &mut
 
 fn text(status: &Status, out: &mut impl Write) -> io::Result<()> {
     match &status.active {
-        Some(active) => writeln!(
-            out,
-            "running: pid {} ({}) from {}, since {}",
-            active.pid, active.application, active.address, active.since
-        )?,
+        Some(active) => writeln!(out, "running: {}, since {}", printable(&active.describe()), active.since)?,
+        None if status.standby => {
+            writeln!(out, "running: unknown; this is a standby, which sees no session of its primary")?
+        }
         None => writeln!(out, "running: nothing")?,
     }
     let Some(run) = &status.run else {
@@ -61,6 +63,7 @@ fn text(status: &Status, out: &mut impl Write) -> io::Result<()> {
         status.applied.len()
     )?;
     writeln!(out, "next:    {}", next(status, run))?;
+    live(status, run).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     for migration in &run.migrations {
         writeln!(out, "  {}", line(migration))?;
     }
@@ -74,13 +77,109 @@ fn text(status: &Status, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn next(status: &Status, run: &RunStatus) -> String {
+    let paused = run.control.as_ref().is_some_and(|control| control.paused.is_some());
     match (&run.finished_at, &run.abandoned_at, run.phase(), &status.active) {
         (Some(at), ..) => format!("nothing; finished {at}"),
         (None, Some(at), ..) => format!("given up {at}; `tenantctl migrate` plans the rest"),
+        (None, None, Some(phase), None) if paused && !status.standby => {
+            format!("stopped in phase {phase}; `tenantctl migrate` goes on, paused until `tenantctl resume`")
+        }
+        (None, None, Some(phase), None) if status.standby => format!("in phase {phase}"),
+        (None, None, Some(phase), Some(_)) if paused => format!("`tenantctl resume` lets it go on in phase {phase}"),
         (None, None, Some(phase), Some(_)) => format!("in phase {phase}, which the running session works on"),
         (None, None, Some(phase), None) => format!("stopped in phase {phase}; `tenantctl migrate` goes on"),
         (None, None, None, _) => "all migrations are applied; `tenantctl migrate` closes the run".to_owned(),
     }
+}
+
+/// What an unfinished run is at, as its last sign tells, and what operators want of it.
+fn live(status: &Status, run: &RunStatus) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let (Some(sign), Some(life)) = (&run.sign, status.life()) {
+        lines.push(format!("now:     {}", now(sign, life)));
+        if life == Life::Lives {
+            lines.push(format!("pace:    {}", pace(sign)));
+            lines.push(format!("load:    {}", load(sign)));
+        }
+    }
+    let Some(control) = &run.control else { return lines };
+    if let Some(mark) = &control.paused {
+        lines.push(format!("paused:  by {} since {}", printable(&mark.by), mark.at));
+    }
+    let tuned = tuned(control);
+    if !tuned.is_empty() {
+        let by =
+            control.changed.as_ref().map(|mark| format!("; last change by {} at {}", printable(&mark.by), mark.at));
+        lines.push(format!("tuned:   {}{}", tuned.join(", "), by.unwrap_or_default()));
+    }
+    lines
+}
+
+fn now(sign: &Sign, life: Life) -> String {
+    let age = human::duration(sign.age);
+    let step = sign.step.as_ref().map(|step| format!(" {step}")).unwrap_or_default();
+    match (life, sign.state) {
+        (Life::Lives, State::Paused) => format!("paused{}; last sign {age} ago", before(&step)),
+        (Life::Lives, State::Pausing) => {
+            format!("pausing: what is in flight is finished first:{step}; last sign {age} ago")
+        }
+        (Life::Lives, _) => format!("at{}{}; last sign {age} ago", or(&step, " nothing yet"), rows(sign)),
+        (Life::Silent, _) => format!(
+            "no sign for {age}, since it was at{}: its process is suspended, or cut off from the server",
+            or(&step, " nothing")
+        ),
+        (Life::Gone, _) => format!(
+            "the run is dead: its session is gone without a word, and the last sign was {age} ago at{}",
+            or(&step, " nothing")
+        ),
+        (Life::Ended, _) => {
+            let how = sign.ended.as_deref().unwrap_or("done");
+            format!("ended {age} ago: {how}")
+        }
+    }
+}
+
+fn before(step: &str) -> String {
+    if step.is_empty() { String::new() } else { format!(" in{step}") }
+}
+
+fn or<'a>(step: &'a str, otherwise: &'a str) -> &'a str {
+    if step.is_empty() { otherwise } else { step }
+}
+
+fn rows(sign: &Sign) -> String {
+    let Some(rows) = sign.rows else { return String::new() };
+    let of = sign.rows_expected.map(|rows| format!(" of ~{}", human::count(rows))).unwrap_or_default();
+    let rate = sign.rows_per_second.map(|rate| format!(", {}", human::rate(rate))).unwrap_or_default();
+    let left = sign.left().map(|left| format!(", {} left", human::duration(left))).unwrap_or_default();
+    format!(": {}{of} rows{rate}{left}", human::count(rows))
+}
+
+fn pace(sign: &Sign) -> String {
+    let mut words = vec![human::counted(sign.workers as usize, "worker", "workers")];
+    words.extend(sign.batch.map(|batch| format!("batches of {}", human::duration(batch))));
+    if let (Some(rows), Some(took)) = (sign.last_batch_rows, sign.last_batch) {
+        words.push(format!("the last one {} rows in {}", human::count(rows), human::duration(took)));
+    }
+    words.join(", ")
+}
+
+fn load(sign: &Sign) -> String {
+    let why = sign.reason.as_ref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
+    match sign.pressure {
+        level if level >= 1.0 => format!("held{why}"),
+        level if level > 0.0 => format!("slowed by {:.0} %{why}", level * 100.0),
+        _ => "nothing holds it back".to_owned(),
+    }
+}
+
+/// What is wanted otherwise than configured.
+pub(super) fn tuned(control: &Control) -> Vec<String> {
+    let mut words = Vec::new();
+    words.extend(control.workers.map(|workers| human::counted(workers as usize, "worker", "workers")));
+    words.extend(control.batch.map(|batch| format!("batches of {}", human::duration(batch))));
+    words.extend(control.max_lag.map(|lag| format!("replicas at most {} behind", human::duration(lag))));
+    words
 }
 
 fn line(migration: &MigrationStatus) -> String {

@@ -28,12 +28,13 @@ pub fn history_from_refinery(text: &str) -> Query {
     Query::new(text)
 }
 
-/// Whether the bookkeeping is there, and whether a history is.
+/// Whether the bookkeeping is there, whether a history is, and whether runs can be steered.
 pub fn exists() -> Query {
     // Asked of the catalog, which answers without a right to the schema too.
     Query::new(
-        "SELECT count(*) FILTER (WHERE c.relname = 'run') > 0, count(*) FILTER (WHERE c.relname = 'schema_history') > 0 FROM \
-         pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = 'tenantctl'",
+        "SELECT count(*) FILTER (WHERE c.relname = 'run') > 0, count(*) FILTER (WHERE c.relname = 'schema_history') > 0, \
+         count(*) FILTER (WHERE c.relname = 'control') > 0 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = \
+         c.relnamespace WHERE n.nspname = 'tenantctl'",
     )
 }
 
@@ -50,11 +51,11 @@ pub fn try_lock() -> Query {
 /// Who holds the run's lock: pid, application, address, since when (as text).
 pub fn lock_holder() -> Query {
     Query::new(format!(
-        "SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.client_addr::text, 'a local socket'), \
-         coalesce(to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'), 'an unknown time') FROM pg_locks AS l JOIN \
-         pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid \
-         FROM pg_database WHERE datname = current_database()) AND l.classid::bigint = {} AND l.objid::bigint = {} AND \
-         l.objsubid = 1",
+        "SELECT a.pid, coalesce(a.application_name, ''), CASE WHEN a.backend_start IS NULL THEN 'an unknown address' ELSE \
+         coalesce(host(a.client_addr), 'a local socket') END, coalesce(to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS \
+         TZ'), 'an unknown time') FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid WHERE l.locktype = \
+         'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND \
+         l.classid::bigint = {} AND l.objid::bigint = {} AND l.objsubid = 1",
         LOCK_KEY >> 32,
         LOCK_KEY & 0xffff_ffff
     ))
@@ -97,9 +98,11 @@ pub fn finish_run(run: i64) -> Statement {
     Statement::new(format!("UPDATE tenantctl.run SET finished_at = now() WHERE id = {run}"))
 }
 
-/// Marks the unfinished run as given up, so that the rest can be planned anew.
+/// Marks the unfinished run as given up, so that the rest can be planned anew; answers its id.
 pub fn abandon_run() -> Statement {
-    Statement::new("UPDATE tenantctl.run SET abandoned_at = now() WHERE finished_at IS NULL AND abandoned_at IS NULL")
+    Statement::new(
+        "UPDATE tenantctl.run SET abandoned_at = now() WHERE finished_at IS NULL AND abandoned_at IS NULL RETURNING id",
+    )
 }
 
 /// The steps that a run recorded as done.

@@ -8,6 +8,7 @@ mod batch;
 pub mod bookkeeping;
 pub mod calibration;
 pub mod census;
+pub mod control;
 mod ddl;
 pub mod disagreement;
 mod document;

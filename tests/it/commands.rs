@@ -7,6 +7,7 @@ mod offline;
 mod results;
 mod review;
 mod servers;
+mod steering;
 mod stopping;
 
 use crate::support::cli::{Cli, Ran};

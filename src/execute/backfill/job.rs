@@ -113,6 +113,11 @@ impl<'a> Job<'a> {
         self.state().queue.put_off(range);
     }
 
+    /// What a worker leaves of its turn, for others.
+    pub(super) fn give_back(&self, turn: Turn) {
+        self.state().queue.give_back(turn.left());
+    }
+
     /// Whether other ranges wait.
     pub(super) fn has_more(&self) -> bool {
         self.state().queue.blocks() > 0
@@ -131,6 +136,11 @@ impl<'a> Job<'a> {
             _ => state.passes.learn(done.written, done.hot),
         }
         Reached { rows: state.rows, blocks: reached(state.blocks_done, self.blocks) }
+    }
+
+    /// Batches of this length are wanted from now on.
+    pub(super) fn aim(&self, batch: Duration) {
+        self.state().pace.aim(batch);
     }
 
     /// Takes in that somebody held rows of a batch.

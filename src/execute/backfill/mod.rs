@@ -17,7 +17,10 @@ mod sweep;
 mod turn;
 mod worker;
 
-use futures_util::future::join_all;
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 
 use self::job::Job;
 use self::place::Place;
@@ -28,6 +31,15 @@ use crate::event::Event;
 use crate::pg::{Limits, Parameter, Refusal, Row, Type, get};
 use crate::sql::bookkeeping::{assert_fence, checkpoint, finish_checkpoint, mark_batch, ranges, start_checkpoint};
 use crate::sql::{Backfill, ScriptStep, Statement};
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worker {
+    /// It found nothing more to do, or was one too many.
+    Left,
+    /// It could not connect.
+    Missing,
+}
 
 impl Driver<'_> {
     /// Fills a table to its end, then looks whether rows are left: those that a writer changed in the middle of a batch
@@ -60,22 +72,50 @@ impl Driver<'_> {
         }
     }
 
-    /// Lets as many workers as are wanted and find something to do work until nothing is left. Each has a session of its
-    /// own; the first one has the run's.
+    /// Lets as many workers as are wanted and find something to do work until nothing is left; more or fewer, when that
+    /// changes. Each has a session of its own; the first one has the run's.
     async fn crew(&self, job: &Job<'_>) -> Result<(), Failure> {
-        let others = (1..job.room(job.work.pace.workers)).map(|number| async move {
-            match self.hire().await {
-                Ok(session) => self.work(job, &session, number).await,
-                // The others do its part.
-                Err(failure) => {
-                    self.observer.observe(&Event::WorkerMissing { worker: number, reason: failure.to_string() });
-                    Ok(())
-                }
+        let mut wishes = self.hold.wishes();
+        let mut outcome = Ok(());
+        let mut at_work = FuturesUnordered::new();
+        let mut numbers = BTreeSet::new();
+        let mut hiring = true;
+        loop {
+            if hiring {
+                let wanted = job.room(self.hold.workers(job.work.pace.workers));
+                let missing = (0..wanted).filter(|number| numbers.insert(*number)).collect::<Vec<_>>();
+                at_work
+                    .extend(missing.into_iter().map(|number| async move { (number, self.worker(job, number).await) }));
             }
-        });
-        let (first, others) = futures_util::future::join(self.work(job, &self.worker, 0), join_all(others)).await;
-        first?;
-        others.into_iter().collect()
+            tokio::select! {
+                ended = at_work.next() => match ended {
+                    Some((number, ended)) => {
+                        numbers.remove(&number);
+                        // One that was sent away may be wanted again by now; one that never came is asked for no more.
+                        hiring = matches!(ended, Ok(Worker::Left)) && outcome.is_ok() && job.has_more();
+                        outcome = outcome.and(ended.map(|_| ()));
+                    }
+                    None => return outcome,
+                },
+                changed = wishes.changed() => hiring = changed.is_ok() && outcome.is_ok() && job.has_more(),
+            }
+        }
+    }
+
+    /// One worker, from its first turn to its last.
+    async fn worker(&self, job: &Job<'_>, number: u32) -> Result<Worker, Failure> {
+        if number == 0 {
+            self.work(job, &self.worker, number).await?;
+            return Ok(Worker::Left);
+        }
+        match self.hire().await {
+            Ok(session) => self.work(job, &session, number).await.map(|()| Worker::Left),
+            // The others do its part.
+            Err(failure) => {
+                self.observer.observe(&Event::WorkerMissing { worker: number, reason: failure.to_string() });
+                Ok(Worker::Missing)
+            }
+        }
     }
 
     /// The backfill as it was left, if its positions still mean something here; else from the beginning.

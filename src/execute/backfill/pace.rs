@@ -27,6 +27,11 @@ impl Pace {
         self.blocks
     }
 
+    /// Aims at batches of this length from now on.
+    pub fn aim(&mut self, batch: Duration) {
+        self.limits.batch = batch;
+    }
+
     /// Learns from a batch: too slow, and the next is as much smaller; fast, and it is at most half as large again.
     pub fn learn(&mut self, took: Duration) {
         let (took, wanted) = (took.as_secs_f64(), self.limits.batch.as_secs_f64());
@@ -64,6 +69,17 @@ mod tests {
         assert_eq!(pace.blocks(), 96);
         pace.learn(Duration::from_millis(2500));
         assert_eq!(pace.blocks(), 10);
+    }
+
+    #[test]
+    fn another_aim_counts_from_the_next_batch_on() {
+        let mut pace = Pace::new(&limits());
+        pace.aim(Duration::from_millis(25));
+        pace.learn(Duration::from_millis(100));
+        assert_eq!(pace.blocks(), 16);
+        pace.aim(Duration::from_millis(250));
+        pace.learn(Duration::from_millis(25));
+        assert_eq!(pace.blocks(), 24);
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Queue {
         self.late.push(Range { late: true, ..range });
     }
 
+    /// Ranges that somebody began, for somebody else.
+    pub(super) fn give_back(&mut self, ranges: impl IntoIterator<Item = Range>) {
+        self.begun.extend(ranges);
+    }
+
     /// Takes nothing any more.
     pub(super) fn close(&mut self) {
         *self = Queue::default();

@@ -24,7 +24,7 @@ impl Driver<'_> {
         let (_, end) = Place::of(&self.worker, job.work).await?;
         let mut first = 0;
         while first < end {
-            self.may_go_on()?;
+            self.may_begin().await?;
             let past = (first + BLOCKS).min(end);
             let (from, to) = (format!("({first},0)"), format!("({past},0)"));
             let range: [Parameter<'_>; 2] = [(&from, Type::TEXT), (&to, Type::TEXT)];

@@ -51,6 +51,12 @@ impl Turn {
         self.ranges[pass.of].passes_done = pass.number + 1;
     }
 
+    /// The ranges that are not done.
+    pub(super) fn left(self) -> impl Iterator<Item = Range> {
+        let passes = self.cascade.passes();
+        self.ranges.into_iter().filter(move |range| range.passes_done < passes)
+    }
+
     /// Takes a range out, for later.
     pub(super) fn remove(&mut self, pass: Pass) -> Range {
         self.ranges.remove(pass.of)
@@ -73,6 +79,14 @@ mod tests {
         }
         let all = (0..passes).flat_map(|number| (0..2).map(move |of| (number, of, number + 1 == passes)));
         assert_eq!(seen, all.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_left_of_a_turn_are_the_ranges_that_lack_a_pass() {
+        let mut turn = Turn::new(vec![Range::new(0, 8), Range::new(8, 16)], Arc::new(Cascade::single()));
+        let first = turn.next().unwrap();
+        turn.advance(first);
+        assert_eq!(turn.left().collect::<Vec<_>>(), [Range::new(8, 16)]);
     }
 
     #[test]

@@ -16,9 +16,12 @@ const PATIENCE: u32 = 3;
 impl Driver<'_> {
     /// Works until nothing is left, or until something stops it: the others finish their batch then.
     pub(super) async fn work(&self, job: &Job<'_>, session: &Session, number: u32) -> Result<(), Failure> {
+        let _at_work = self.hold.enter();
         job.count_worker(1);
         let outcome = async {
-            while let Some(turn) = job.turn() {
+            while self.is_wanted(job, number)
+                && let Some(turn) = job.turn()
+            {
                 self.turn(job, session, number, turn).await?;
             }
             Ok(())
@@ -31,11 +34,21 @@ impl Driver<'_> {
         outcome
     }
 
+    /// Whether so many workers are still wanted; the first one always is.
+    fn is_wanted(&self, job: &Job<'_>, number: u32) -> bool {
+        number < self.hold.workers(job.work.pace.workers)
+    }
+
     async fn turn(&self, job: &Job<'_>, session: &Session, number: u32, mut turn: Turn) -> Result<(), Failure> {
         let mut attempt = 0;
         let mut busy = Duration::ZERO;
         while let Some(pass) = turn.next() {
             self.admit(busy).await?;
+            if !self.is_wanted(job, number) {
+                job.give_back(turn);
+                return Ok(());
+            }
+            job.aim(self.hold.batch(job.work.pace.batch));
             let (range, cascade) = (turn.ranges[pass.of], std::sync::Arc::clone(&turn.cascade));
             let started = Instant::now();
             let (outcome, holders) =

@@ -141,6 +141,13 @@ impl Running {
         }
     }
 
+    /// Reads the next event of the log.
+    pub fn next_event(&mut self) -> Value {
+        let mut line = String::new();
+        self.log.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
     /// Sends a signal, such as `INT`.
     pub fn signal(&self, name: &str) {
         signal(name, self.child.id());
