@@ -30,9 +30,12 @@ async fn left(database: &Database<'_>) -> i64 {
 async fn a_resumed_backfill_does_not_look_again_at_blocks_that_are_done() {
     let (database, blocks) = stopped_after(3).await;
     assert!(left(&database).await > 0);
+    // Another worker finished a batch of its own before the run stopped.
+    let done = database.number("SELECT count(*) FROM tenantctl.backfill_range").await.unsigned_abs() as usize;
+    assert!((3..=4).contains(&done), "{done}");
     let resumed = Run::to_the_end().on(&database, &config("tenantctl.toml")).await;
     assert!(resumed.is_finished(), "{:?}", resumed.done);
-    assert_eq!(resumed.batches(BACKFILL), blocks - 3);
+    assert_eq!(resumed.batches(BACKFILL), blocks - done);
     assert_eq!(left(&database).await, 0);
 }
 
