@@ -116,6 +116,7 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         run: stored.id,
         fence,
         by_text,
+        last,
         done: stored.done,
         rows: 0,
         hold: controller.hold(),
@@ -192,6 +193,7 @@ pub(super) struct Driver<'a> {
     pub(super) run: i64,
     pub(super) fence: i64,
     by_text: BTreeMap<String, MigrationScript>,
+    last: Option<i32>,
     pub(super) done: BTreeSet<String>,
     pub(super) rows: u64,
     pub(super) hold: Hold,
@@ -217,13 +219,21 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// The migrations after a version, as far as this run goes.
+    pub(super) fn later(&self, version: i32) -> impl Iterator<Item = &MigrationScript> {
+        let mut later: Vec<&MigrationScript> = self.by_text.values().collect();
+        later.retain(|migration| migration.version > version && self.last.is_none_or(|last| migration.version <= last));
+        later.sort_unstable_by_key(|migration| migration.version);
+        later.into_iter()
+    }
+
     /// A session for another worker.
     pub(super) async fn hire(&self) -> Result<Session, Failure> {
         Session::open(&self.settings, Access::Write).await
     }
 
     /// Compares what the migration touches with the plan: the team's own deploys go on.
-    async fn compare(&self, migration: &MigrationScript) -> Result<(), Failure> {
+    pub(super) async fn compare(&self, migration: &MigrationScript) -> Result<(), Failure> {
         let Some(guard) = &migration.guard else { return Ok(()) };
         let mut differences: Vec<String> = Vec::new();
         for row in self.worker.rows(guard).await? {

@@ -47,10 +47,11 @@ impl<'a> Driver<'a> {
             }
             (Work::Backfill(backfill), _) => {
                 self.record(&[begin_cost(self.run, &step.id, migration.table.as_ref())]).await?;
-                self.backfill(step, backfill).await?;
+                self.backfill(migration, step, backfill).await?;
                 self.record(&self.records(migration, step, history, started)).await?;
             }
         }
+        self.done.insert(step.id.clone());
         self.observer.observe(&Event::StepDone { id: step.id.clone(), elapsed: started.elapsed() });
         Ok(())
     }

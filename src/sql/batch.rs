@@ -26,6 +26,9 @@ pub struct Backfill {
     pub batch: Statement,
     /// How it goes over the table.
     pub scan: Scan,
+    /// The table whose rows need their owner first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<QualifiedName>,
     /// Answers the table's oid, its file and its length in blocks.
     pub extent: Query,
     /// Counts the rows that are left in a range, which is given as to the batch; nothing where a pass over the table is the
@@ -86,6 +89,10 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
             Wanted::Stale => correct_text(plan, table),
         }),
         scan,
+        after: match &table.owned.owner {
+            Owner::Parent(link) if !link.ends_at_tenants => Some(link.parent.clone()),
+            Owner::Parent(_) | Owner::Lookup(_) | Owner::System => None,
+        },
         extent: extent(&table.owned.name),
         left: match wanted {
             Wanted::Unfilled => Some(Query::new(format!(

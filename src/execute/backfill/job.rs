@@ -76,15 +76,18 @@ impl<'a> Job<'a> {
     }
 
     /// How many workers find something to do.
-    pub(super) fn room(&self, wanted: u32) -> u32 {
+    pub(super) fn room(&self) -> u32 {
         let state = self.state();
-        let turns = state.queue.blocks().unsigned_abs().div_ceil(u64::from(state.pace.blocks()).max(1));
+        let ranges = state.queue.blocks().unsigned_abs().div_ceil(u64::from(state.pace.blocks()).max(1));
         match self.work.scan {
             Scan::Ranges { at_once: false } => 1,
-            Scan::Ranges { at_once: true } | Scan::Cascade { .. } => {
-                wanted.min(u32::try_from(turns).unwrap_or(u32::MAX)).max(1)
-            }
+            Scan::Ranges { at_once: true } | Scan::Cascade { .. } => u32::try_from(ranges).unwrap_or(u32::MAX),
         }
+    }
+
+    /// The table.
+    pub(super) fn table_oid(&self) -> u32 {
+        u32::try_from(self.place.table_oid).unwrap_or(0)
     }
 
     /// A worker begins, or ends.
@@ -100,6 +103,9 @@ impl<'a> Job<'a> {
     /// The next turn; nothing where nothing is left. Towards the end turns are shorter, so that all workers end together.
     pub(super) fn turn(&self) -> Option<Turn> {
         let mut state = self.state();
+        if self.work.scan == (Scan::Ranges { at_once: false }) && state.workers > 0 {
+            return None;
+        }
         let cascade = state.passes.current();
         let blocks = i64::from(state.pace.blocks());
         let fair = state.queue.blocks() / (blocks * i64::from(state.workers.max(1))).max(1);
@@ -160,10 +166,19 @@ impl<'a> Job<'a> {
         state.unowned = 0;
     }
 
-    /// Rows written by this process, and rows of the last pass over the table whose source named no owner.
-    pub(super) fn counted(&self) -> (u64, u64) {
-        let state = self.state();
-        (state.written, state.unowned)
+    /// Rows written by this process.
+    pub(super) fn written(&self) -> u64 {
+        self.state().written
+    }
+
+    /// Rows of the last pass over the table whose source named no owner.
+    pub(super) fn unowned(&self) -> u64 {
+        self.state().unowned
+    }
+
+    /// Whether a turn of it is not at its end.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.state().workers > 0
     }
 }
 

@@ -4,9 +4,12 @@
 //! wait for each other it is the batch that gives up, before the application could be chosen as the victim.
 //!
 //! - `place`: where positions mean something; `queue`, `turn`, `passes`, `pace`: what comes next, without I/O
-//! - `job`: what the workers share; `worker`: their loop; `batch`: one transaction; `sweep`: what is left in the end
+//! - `job`: what the workers share; `ahead`: the jobs after it; `crew`: who works; `worker`: the loop of each; `batch`: one
+//!   transaction; `sweep`: what is left in the end
 
+mod ahead;
 mod batch;
+mod crew;
 mod gate;
 mod job;
 mod pace;
@@ -17,11 +20,7 @@ mod sweep;
 mod turn;
 mod worker;
 
-use std::collections::BTreeSet;
-
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-
+use self::crew::Crew;
 use self::job::Job;
 use self::place::Place;
 use self::queue::{Queue, Range};
@@ -30,92 +29,45 @@ use crate::error::{Code, Failure};
 use crate::event::Event;
 use crate::pg::{Limits, Parameter, Refusal, Row, Type, get};
 use crate::sql::bookkeeping::{assert_fence, checkpoint, finish_checkpoint, mark_batch, ranges, start_checkpoint};
-use crate::sql::{Backfill, ScriptStep, Statement};
-
-/// How a worker ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Worker {
-    /// It found nothing more to do, or was one too many.
-    Left,
-    /// It could not connect.
-    Missing,
-}
+use crate::sql::{Backfill, MigrationScript, ScriptStep, Statement};
 
 impl Driver<'_> {
     /// Fills a table to its end, then looks whether rows are left: those that a writer changed in the middle of a batch
     /// may be passed over by it, and are found again here.
-    pub(super) async fn backfill(&mut self, step: &ScriptStep, work: &Backfill) -> Result<(), Failure> {
-        let job = self.job(step, work).await?;
-        let outcome = self.fill(&job).await;
-        let (written, _) = job.counted();
-        outcome?;
-        self.finish(&job).await?;
+    pub(super) async fn backfill(
+        &mut self,
+        migration: &MigrationScript,
+        step: &ScriptStep,
+        work: &Backfill,
+    ) -> Result<(), Failure> {
+        let written = self.fill(migration, step, work).await?;
         self.rows += written;
         Ok(())
     }
 
-    async fn fill(&self, job: &Job<'_>) -> Result<(), Failure> {
-        let _filling = self.throttle.fills(u32::try_from(job.place.table_oid).unwrap_or(0));
+    async fn fill(&self, migration: &MigrationScript, step: &ScriptStep, work: &Backfill) -> Result<u64, Failure> {
+        let ahead = if work.left.is_some() { self.ahead(migration).await } else { Vec::new() };
+        let mut jobs = vec![self.job(step, work).await?];
+        if work.left.is_some() {
+            jobs.extend(self.jobs_ahead(migration, step, &ahead).await?);
+        }
+        let (job, crew) = (&jobs[0], Crew(&jobs));
+        let _filling: Vec<_> = jobs.iter().map(|job| self.throttle.fills(job.table_oid())).collect();
         let mut before = None;
         loop {
-            self.crew(job).await?;
+            self.crew(&crew).await?;
             let left = self.sweep(job).await?;
             if left.rows == 0 {
-                return Ok(());
+                break;
             }
-            let (_, unowned) = job.counted();
-            if unowned > 0 || before == Some(left.rows) {
-                return Err(without_owner(job.step, left.rows));
+            if job.unowned() > 0 || before == Some(left.rows) {
+                return Err(without_owner(step, left.rows));
             }
             before = Some(left.rows);
             job.again(left.ranges);
         }
-    }
-
-    /// Lets as many workers as are wanted and find something to do work until nothing is left; more or fewer, when that
-    /// changes. Each has a session of its own; the first one has the run's.
-    async fn crew(&self, job: &Job<'_>) -> Result<(), Failure> {
-        let mut wishes = self.hold.wishes();
-        let mut outcome = Ok(());
-        let mut at_work = FuturesUnordered::new();
-        let mut numbers = BTreeSet::new();
-        let mut hiring = true;
-        loop {
-            if hiring {
-                let wanted = job.room(self.hold.workers(job.work.pace.workers));
-                let missing = (0..wanted).filter(|number| numbers.insert(*number)).collect::<Vec<_>>();
-                at_work
-                    .extend(missing.into_iter().map(|number| async move { (number, self.worker(job, number).await) }));
-            }
-            tokio::select! {
-                ended = at_work.next() => match ended {
-                    Some((number, ended)) => {
-                        numbers.remove(&number);
-                        // One that was sent away may be wanted again by now; one that never came is asked for no more.
-                        hiring = matches!(ended, Ok(Worker::Left)) && outcome.is_ok() && job.has_more();
-                        outcome = outcome.and(ended.map(|_| ()));
-                    }
-                    None => return outcome,
-                },
-                changed = wishes.changed() => hiring = changed.is_ok() && outcome.is_ok() && job.has_more(),
-            }
-        }
-    }
-
-    /// One worker, from its first turn to its last.
-    async fn worker(&self, job: &Job<'_>, number: u32) -> Result<Worker, Failure> {
-        if number == 0 {
-            self.work(job, &self.worker, number).await?;
-            return Ok(Worker::Left);
-        }
-        match self.hire().await {
-            Ok(session) => self.work(job, &session, number).await.map(|()| Worker::Left),
-            // The others do its part.
-            Err(failure) => {
-                self.observer.observe(&Event::WorkerMissing { worker: number, reason: failure.to_string() });
-                Ok(Worker::Missing)
-            }
-        }
+        self.finish(job).await?;
+        Ok(jobs.iter().map(Job::written).sum())
     }
 
     /// The backfill as it was left, if its positions still mean something here; else from the beginning.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::batch::Done;
+use super::crew::Crew;
 use super::job::{Job, Reached};
 use super::turn::Turn;
 use crate::error::Failure;
@@ -15,23 +16,20 @@ const PATIENCE: u32 = 3;
 
 impl Driver<'_> {
     /// Works until nothing is left, or until something stops it: the others finish their batch then.
-    pub(super) async fn work(&self, job: &Job<'_>, session: &Session, number: u32) -> Result<(), Failure> {
+    pub(super) async fn work(&self, crew: &Crew<'_, '_>, session: &Session, number: u32) -> Result<(), Failure> {
         let _at_work = self.hold.enter();
-        job.count_worker(1);
-        let outcome = async {
-            while self.is_wanted(job, number)
-                && let Some(turn) = job.turn()
-            {
-                self.turn(job, session, number, turn).await?;
+        while number < self.hold.workers(crew.configured())
+            && let Some((job, turn)) = crew.turn()
+        {
+            job.count_worker(1);
+            let outcome = self.turn(job, session, number, turn).await;
+            job.count_worker(-1);
+            if outcome.is_err() {
+                crew.close();
+                return outcome;
             }
-            Ok(())
-        };
-        let outcome = outcome.await;
-        job.count_worker(-1);
-        if outcome.is_err() {
-            job.close();
         }
-        outcome
+        Ok(())
     }
 
     /// Whether so many workers are still wanted; the first one always is.
