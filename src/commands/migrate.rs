@@ -47,6 +47,10 @@ pub(super) struct Args {
     /// Give an unfinished run up and plan what is left anew
     #[arg(long)]
     replan: bool,
+    /// Stop, to be resumed, once the server has kept a backfill waiting for so long, such as 30m; instead of
+    /// throttle.max_pause
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    max_pause: Option<Duration>,
     /// How the outcome is told
     #[arg(long, value_enum, default_value = "text")]
     pub(super) format: Shape,
@@ -83,7 +87,8 @@ impl Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let config = context.config()?;
+    let mut config = context.config()?;
+    config.throttle.max_pause = args.max_pause.unwrap_or(config.throttle.max_pause);
     let order = args.order()?;
     let settings = context.settings(config.database_url.as_deref())?;
     let conversion = Conversion::open(&settings, &config, &order).await?;

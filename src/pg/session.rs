@@ -362,30 +362,32 @@ impl Transaction<'_> {
 pub struct Limits {
     lock: Duration,
     statement: Duration,
+    /// From 17 on; the session ends with the transaction then.
+    whole: Duration,
 }
 
 impl Limits {
     /// For a change that holds a strong lock: it gives up soon, so that nobody queues behind it for long.
     pub fn strong(locks: &LockLimits) -> Self {
-        Limits { lock: locks.timeout, statement: locks.statement_timeout }
+        Limits { lock: locks.timeout, statement: locks.statement_timeout, whole: locks.statement_timeout }
     }
 
     /// For work that blocks nobody and takes its time; only the wait for its lock is limited.
     pub fn patient(locks: &LockLimits) -> Self {
-        Limits { lock: locks.timeout, statement: Duration::ZERO }
+        Limits { lock: locks.timeout, statement: Duration::ZERO, whole: Duration::ZERO }
     }
 
-    /// For a question that may take so long.
+    /// For a question that may take so long, and ends without its session.
     pub fn within(time: Duration) -> Self {
-        Limits { lock: time, statement: time }
+        Limits { lock: time, statement: time, whole: 2 * time }
     }
 
     /// `statement_timeout` counts anew for every statement; from 17 on `transaction_timeout` bounds them all.
     fn text(&self, major: i32) -> String {
-        let (lock, statement) = (self.lock.as_millis(), self.statement.as_millis());
+        let [lock, statement, whole] = [self.lock, self.statement, self.whole].map(|limit| limit.as_millis());
         let whole = match major {
             ..17 => String::new(),
-            _ => format!("SET LOCAL transaction_timeout = '{statement}ms'; "),
+            _ => format!("SET LOCAL transaction_timeout = '{whole}ms'; "),
         };
         format!("{whole}SET LOCAL lock_timeout = '{lock}ms'; SET LOCAL statement_timeout = '{statement}ms';\n")
     }

@@ -39,7 +39,7 @@ impl History {
             self.remember(now, sights);
         }
         let on = Signal::ALL.into_iter().filter(|signal| signal.is_on(limits));
-        on.filter_map(|signal| Some((signal, self.signal(signal, now, look)?))).collect()
+        on.filter_map(|signal| Some((signal, self.signal(signal, now, look, limits)?))).collect()
     }
 
     fn remember(&mut self, now: Duration, sights: &Sights) {
@@ -70,7 +70,7 @@ impl History {
     }
 
     /// Nothing where it was not asked for.
-    fn signal(&mut self, signal: Signal, now: Duration, look: &Look) -> Option<Reading> {
+    fn signal(&mut self, signal: Signal, now: Duration, look: &Look, limits: &ThrottleLimits) -> Option<Reading> {
         let asked = |answer: &Option<Result<f64, Trouble>>| answer.clone();
         match signal {
             Signal::CommitLatency => {
@@ -88,7 +88,7 @@ impl History {
         Some(match signal {
             Signal::ReplicaLag | Signal::ReplicaBytes if sights.hidden_replicas => grant(),
             Signal::ReplicaLag | Signal::ReplicaBytes => self.replicas(signal, now, sights),
-            Signal::SlotWal => self.slots(&sights.slots),
+            Signal::SlotWal => self.slots(&sights.slots, signal.limit(limits)?),
             Signal::ArchiveBacklog if !sights.archives => Reading::Absent,
             Signal::ArchiveBacklog if !sights.lists_archive => grant(),
             Signal::ArchiveBacklog => {
@@ -148,7 +148,7 @@ impl History {
     }
 
     /// The slot that is nearest to its limit, unless one is missing.
-    fn slots(&self, slots: &[Slot]) -> Reading {
+    fn slots(&self, slots: &[Slot], limit: f64) -> Reading {
         let kept = |name: &String| slots.iter().any(|slot| slot.name == *name && !slot.lost);
         let first = self.first.as_ref().map(|(_, slots)| slots);
         if let Some(name) = first.into_iter().flatten().find(|name| !kept(name)) {
@@ -165,11 +165,8 @@ impl History {
                 closer_limit: slot.given_up_at.map(|bytes| number(bytes) * BEFORE_GIVEN_UP),
             })
         };
-        let near = |seen: &Seen| seen.value / seen.closer_limit.unwrap_or(f64::MAX);
-        let worst = slots
-            .iter()
-            .filter_map(seen)
-            .max_by(|one, other| near(one).total_cmp(&near(other)).then(one.value.total_cmp(&other.value)));
+        let near = |seen: &Seen| seen.value / seen.closer_limit.map_or(limit, |closer| closer.min(limit));
+        let worst = slots.iter().filter_map(seen).max_by(|one, other| near(one).total_cmp(&near(other)));
         worst.map_or(Reading::Absent, Reading::Value)
     }
 
@@ -231,4 +228,187 @@ fn troubled(signal: Signal, trouble: &Trouble) -> Reading {
 #[expect(clippy::cast_precision_loss, reason = "bytes of log may be off by one beyond petabytes")]
 fn number(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    const MIB: u64 = 1 << 20;
+
+    /// What every signal reads from looks at these seconds; nothing is off.
+    fn read(looks: Vec<(u64, Sights)>, signal: Signal) -> Vec<String> {
+        let text = "[throttle]\nactive_sessions = 10\n[throttle.probe]\nsql = \"SELECT 1\"\nlimit = 1";
+        let limits = config::parse(text, "t.toml").unwrap().throttle;
+        let mut history = History::default();
+        let read = |(second, sights)| {
+            let look = Look { sights: Ok(sights), backlog: Some(Ok(3)), commit: None, probe: Some(Ok(0.5)) };
+            match history.read(Duration::from_secs(second), &look, &limits).remove(&signal) {
+                Some(Reading::Value(seen)) => format!("{} {}", seen.value, seen.whom).trim().to_owned(),
+                Some(Reading::Failing { why }) => why,
+                Some(Reading::Forbidden { grant }) => grant,
+                Some(Reading::Absent) => "absent".to_owned(),
+                None => "off".to_owned(),
+            }
+        };
+        looks.into_iter().map(read).collect()
+    }
+
+    fn sights(position: u64, replicas: Vec<Replica>, slots: Vec<Slot>) -> Sights {
+        Sights {
+            sees_all: true,
+            lists_archive: true,
+            role: "app".into(),
+            position,
+            replicas,
+            slots,
+            ..Sights::default()
+        }
+    }
+
+    fn replica(name: &str, position: u64, reported: &str) -> Replica {
+        Replica {
+            pid: 7,
+            name: name.to_owned(),
+            position: Some(position),
+            lag_seconds: None,
+            reported: Some(reported.to_owned()),
+            holds: None,
+        }
+    }
+
+    fn slot(name: &str, retained: u64) -> Slot {
+        Slot {
+            name: name.to_owned(),
+            active: true,
+            retained: Some(retained),
+            given_up_at: None,
+            lost: false,
+            holds: None,
+        }
+    }
+
+    #[test]
+    fn a_replica_is_behind_since_the_log_passed_it() {
+        let at = |log, replica_at, reported| sights(log, vec![replica("a", replica_at, reported)], vec![]);
+        let looks = vec![
+            (0, at(100, 100, "0")),
+            (10, at(200, 100, "10")),
+            // It is paused at 100, and reports that it is.
+            (14, at(300, 100, "14")),
+            // It passed 200 and not 300.
+            (15, at(300, 250, "15")),
+            (16, at(300, 300, "16")),
+            // The log goes on, and nothing is heard any more: that is no lag at first.
+            (17, at(400, 300, "16")),
+            (20, at(400, 300, "16")),
+            (40, at(400, 300, "16")),
+        ];
+        let lags = ["0", "0", "4", "1", "0", "0", "0", "23"].map(|lag| format!("{lag} replica \"a\""));
+        assert_eq!(read(looks, Signal::ReplicaLag), lags);
+    }
+
+    #[test]
+    fn what_the_server_knows_of_the_time_before_counts() {
+        let behind = Replica { lag_seconds: Some(95.0), ..replica("a", 50, "0") };
+        let caught_up = Replica { position: Some(100), ..behind.clone() };
+        let looks = vec![(0, sights(100, vec![behind], vec![])), (1, sights(100, vec![caught_up], vec![]))];
+        assert_eq!(read(looks, Signal::ReplicaLag), ["95 replica \"a\"", "0 replica \"a\""]);
+    }
+
+    #[test]
+    fn the_replica_with_most_left_counts_and_one_that_has_not_said_anything_does_not() {
+        let new = Replica { position: None, ..replica("new", 0, "0") };
+        let both = vec![replica("near", 90, "0"), replica("far", 10, "0"), new];
+        assert_eq!(read(vec![(0, sights(100, both, vec![]))], Signal::ReplicaBytes), ["90 replica \"far\""]);
+    }
+
+    #[test]
+    fn a_replica_or_slot_that_was_there_and_is_gone_fails_and_one_that_never_was_does_not() {
+        let none = || sights(1, vec![], vec![]);
+        let twice = || vec![replica("a", 1, "0"), replica("a", 1, "0")];
+        let gone = "replica \"a\" was there when the run began and is gone";
+        let one = sights(1, vec![replica("a", 1, "0")], vec![]);
+        let looks = vec![(0, sights(1, twice(), vec![])), (1, one), (2, sights(1, twice(), vec![])), (3, none())];
+        assert_eq!(read(looks, Signal::ReplicaLag), ["0 replica \"a\"", gone, "0 replica \"a\"", gone]);
+        let looks = vec![(0, none()), (1, sights(1, vec![replica("a", 1, "0")], vec![])), (2, none())];
+        assert_eq!(read(looks, Signal::ReplicaLag), ["absent", "0 replica \"a\"", "absent"]);
+
+        let unread = Slot { active: false, ..slot("unread", 5) };
+        let lost = Slot { lost: true, retained: None, ..slot("s", 0) };
+        let with = |slots| sights(1, vec![], slots);
+        let looks = vec![
+            (0, with(vec![slot("s", 9), unread])),
+            (1, with(vec![slot("s", 9)])),
+            (2, with(vec![lost])),
+            (3, none()),
+        ];
+        let read = read(looks, Signal::SlotWal);
+        assert_eq!(read[..2], ["9 slot \"s\"", "9 slot \"s\""]);
+        assert_eq!(read[2], "slot \"s\" was given up by the server since the run began");
+        assert_eq!(read[3], "slot \"s\" is gone since the run began");
+    }
+
+    #[test]
+    fn the_slot_that_is_nearest_to_its_own_end_counts() {
+        let near = Slot { given_up_at: Some(40 * MIB), ..slot("near", 30 * MIB) };
+        let looks = vec![(0, sights(1, vec![], vec![slot("far", 999 * MIB), near]))];
+        assert_eq!(read(looks, Signal::SlotWal), [format!("{} slot \"near\"", 30 * MIB)]);
+    }
+
+    #[test]
+    fn a_transaction_that_a_slot_or_replica_holds_is_as_old_as_we_have_seen_it() {
+        let held = |by: Option<&str>| Slot { holds: by.map(str::to_owned), ..slot("s", 1) };
+        let at = |by| sights(1, vec![], vec![held(by)]);
+        let looks = vec![(0, at(Some("700"))), (60, at(Some("700"))), (61, at(Some("701"))), (70, at(None))];
+        assert_eq!(read(looks, Signal::Snapshot), ["0 slot \"s\"", "60 slot \"s\"", "0 slot \"s\"", "0"]);
+        let session = |pid, application: &str| LockHolder {
+            pid,
+            application: application.to_owned(),
+            state: "active".to_owned(),
+            open_for: Duration::from_secs(30),
+        };
+        let with = |oldest| vec![(0, Sights { oldest: Some(oldest), ..at(None) })];
+        assert_eq!(read(with(session(4711, "pg_dump")), Signal::Snapshot), ["30 pid 4711 (pg_dump, active)"]);
+        assert_eq!(read(with(session(0, "left")), Signal::Snapshot), ["30 the prepared transaction \"left\""]);
+    }
+
+    #[test]
+    fn what_the_role_may_not_see_is_forbidden_only_where_it_is_there() {
+        let blind = Sights { sees_all: false, lists_archive: false, archives: true, ..sights(1, vec![], vec![]) };
+        let signal = |signal| read(vec![(0, blind.clone())], signal).concat();
+        let grant = "GRANT pg_monitor TO app";
+        for forbidden in [Signal::ArchiveBacklog, Signal::ActiveSessions, Signal::Autovacuum, Signal::Snapshot] {
+            assert_eq!(signal(forbidden), grant, "{forbidden}");
+        }
+        assert_eq!(signal(Signal::ReplicaLag), "absent");
+        assert_eq!(signal(Signal::LockWaiters), "0");
+        assert_eq!(signal(Signal::CommitLatency), "off", "nobody asked");
+        let hidden = Sights { hidden_replicas: true, ..blind.clone() };
+        assert_eq!(read(vec![(0, hidden)], Signal::ReplicaBytes), [grant]);
+        assert_eq!(read(vec![(0, Sights { archives: false, ..blind.clone() })], Signal::ArchiveBacklog), ["absent"]);
+    }
+
+    #[test]
+    fn one_slow_commit_is_no_trend() {
+        let mut history = History::default();
+        assert_eq!(
+            [0.9, 0.01, 0.9, 0.9, 0.01, 0.01].map(|took| history.median(took)),
+            [0.9, 0.01, 0.9, 0.9, 0.9, 0.01]
+        );
+    }
+
+    #[test]
+    fn while_nobody_can_look_every_signal_fails() {
+        let limits = config::parse("", "t.toml").unwrap().throttle;
+        let broken = || Trouble::Failing("the connection broke".to_owned());
+        let look = Look { sights: Err(broken()), backlog: None, commit: Some(Err(broken())), probe: None };
+        let readings = History::default().read(Duration::ZERO, &look, &limits);
+        assert_eq!(readings.len(), 8);
+        let why = Reading::Failing { why: "snapshot cannot be read: the connection broke".to_owned() };
+        assert_eq!(readings[&Signal::Snapshot], why);
+        assert!(readings.values().all(|reading| matches!(reading, Reading::Failing { .. })));
+    }
 }

@@ -20,7 +20,7 @@ pub use history::History;
 pub use judge::judge;
 pub use look::{Holder, Look, Replica, Sights, Slot, Trouble, Vacuum, Waiters};
 pub use rest::rest;
-pub use words::overview;
+pub use words::{overview, signals_table};
 
 /// Something on the server that a backfill can spoil, by the name that it has in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,6 +76,45 @@ impl Signal {
             Signal::Snapshot => "snapshot",
             Signal::CommitLatency => "commit_latency",
             Signal::Probe => "probe",
+        }
+    }
+
+    /// What counts, as a sentence.
+    fn meaning(self) -> &'static str {
+        match self {
+            Signal::ReplicaLag => {
+                "How long ago the WAL passed the point to which the slowest replica has replayed it."
+            }
+            Signal::ReplicaBytes => "How much WAL a replica has left to replay, or to receive where it replays none.",
+            Signal::SlotWal => {
+                "How much WAL a slot keeps; where the server gives slots up (max_slot_wal_keep_size), three quarters of that is \
+                 the limit, if it is less."
+            }
+            Signal::ArchiveBacklog => "How many segments of WAL wait for the archiver; only with archive_mode.",
+            Signal::LockWaiters => {
+                "How many sessions wait for a lock that a session of tenantctl holds or is queued for before them."
+            }
+            Signal::ActiveSessions => "How many sessions of others are active, in all databases.",
+            Signal::Autovacuum => "Whether VACUUM that is not tenantctl's works on a table being filled.",
+            Signal::Snapshot => {
+                "How old the oldest snapshot or transaction of the database is, prepared ones too; how long a slot, or a replica \
+                 with hot_standby_feedback, has held one transaction."
+            }
+            Signal::CommitLatency => {
+                "How long the commit of a tiny change in schema tenantctl takes, the network left out: the median of three."
+            }
+            Signal::Probe => "What throttle.probe.sql answers.",
+        }
+    }
+
+    /// What the role needs to look at it.
+    fn needs(self) -> &'static str {
+        match self {
+            Signal::ReplicaLag | Signal::ReplicaBytes => "pg_monitor, where there are replicas",
+            Signal::ArchiveBacklog => "pg_monitor, where there is an archive",
+            Signal::ActiveSessions | Signal::Autovacuum | Signal::Snapshot => "pg_monitor",
+            Signal::SlotWal | Signal::LockWaiters | Signal::CommitLatency => "",
+            Signal::Probe => "what the question needs",
         }
     }
 

@@ -49,6 +49,19 @@ pub fn overview(readings: &Readings, limits: &ThrottleLimits) -> String {
     format!("the backfills give way to {watched}{}{}", part("not there", &absent), part("off", &off))
 }
 
+/// The table of the documentation, with the defaults.
+pub fn signals_table(defaults: &ThrottleLimits) -> String {
+    let row = |signal: Signal| {
+        let (limit, most) = (limit_words(signal, defaults), signal.ceiling(defaults) * 100.0);
+        let most = if most == 0.0 { String::new() } else { format!("{most}%") };
+        format!("| `{signal}` | {limit} | {most} | {} | {} |\n", signal.meaning(), signal.needs())
+    };
+    let rows: String = Signal::ALL.into_iter().map(row).collect();
+    format!(
+        "| signal | default limit | rests at most | what counts | right |\n| --- | ---: | ---: | --- | --- |\n{rows}"
+    )
+}
+
 /// The limit as an operator writes it.
 fn limit_words(signal: Signal, limits: &ThrottleLimits) -> String {
     match (signal, signal.limit(limits)) {

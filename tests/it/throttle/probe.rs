@@ -3,6 +3,7 @@
 use tenantctl::error::Code;
 
 use super::{config, relieved, server, shop};
+use crate::support::cli::Cli;
 use crate::support::run::Run;
 
 fn probe(sql: &str) -> tenantctl::config::Config {
@@ -76,4 +77,41 @@ async fn a_question_that_hangs_has_failed() {
     assert!(refused.message.contains("statement timeout"), "{}", refused.message);
     let asking = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)%' AND state = 'active' AND pid <> pg_backend_pid()";
     assert_eq!(database.number(asking).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_run_that_is_paused_can_be_interrupted() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let run = Run::reacting(|_, event, stopper| {
+        if super::is_pause(event, "throttle.probe answers 11") {
+            stopper.ask();
+        }
+    });
+    let outcome = run.on(&database, &probe("SELECT 11")).await;
+    assert_eq!(outcome.code(), Some(Code::Interrupted), "{:?}", outcome.done);
+    assert_eq!(outcome.batches(super::STEP), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn the_program_stops_with_3_after_max_pause_and_goes_on_with_the_limits_that_are_given_then() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let config = |limit: u32| {
+        format!(
+            "[throttle]\nevery = \"100ms\"\n[throttle.probe]\nsql = \"SELECT 11\"\nlimit = {limit}\n
+             [tables.customers]\nscope = \"tenant\"
+             [tables.orders]\nscope = \"tenant\"\nsource = \"parent\"\nparent = \"customers\"\nbackfill = \"ranges\""
+        )
+    };
+    let cli = Cli::to(&database.url()).config(&config(10));
+    let plan = cli.run("plan").exits(0).stdout;
+    assert!(plan.contains("the backfills give way to") && plan.contains("probe (10)"), "{plan}");
+    let stopped = cli.run("migrate --yes --max-pause 1s --format json").exits(3).json();
+    let error = &stopped["stopped"]["error"];
+    assert_eq!((&error["code"], &error["resumable"]), (&"throttled-too-long".into(), &true.into()));
+    assert_eq!(error["message"], "the backfill was paused for 1s: throttle.probe answers 11 (limit 10)");
+    cli.write("tenantctl.toml", &config(100));
+    let done = cli.run("migrate --yes").exits(0);
+    assert!(done.stdout.starts_with("Done: "), "{done:?}");
 }

@@ -6,6 +6,7 @@ use tenantctl::config;
 use tenantctl::error::Code;
 use tenantctl::pg::{Access, Session};
 use tenantctl::plan::Kind;
+use tenantctl::pressure::signals_table;
 
 use super::{server, shop};
 use crate::support::Database;
@@ -38,6 +39,13 @@ async fn owned(database: &Database<'_>) {
             database.name
         ))
         .await;
+}
+
+#[test]
+fn every_signal_is_explained_with_its_default() {
+    let table = signals_table(&config::parse("", "t.toml").unwrap().throttle);
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/throttle.md")).unwrap();
+    assert!(page.contains(&table), "put this into docs/throttle.md:\n{table}");
 }
 
 #[tokio::test]

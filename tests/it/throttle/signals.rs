@@ -151,11 +151,23 @@ async fn active_sessions_of_others_count_and_ours_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_commit_that_takes_long_pauses_the_backfill() {
+async fn a_commit_is_tried_at_every_look_and_one_that_does_not_go_through_pauses_the_backfill() {
     let server = server(&[]);
     let database = shop(&server).await;
-    let outcome = Run::to_the_end().on(&database, &config("commit_latency = \"1h\"")).await;
-    assert!(outcome.is_finished() && pressures(&outcome).is_empty());
+    let mut config = config("commit_latency = \"1h\"");
+    config.backfill.pause = Duration::from_secs(10);
+    let holder = database.client("holder").await;
+    let run = Run::reacting(|_, event, _| {
+        if starts(event, STEP) {
+            now(async { holder.batch_execute("BEGIN; LOCK TABLE tenantctl.commit_probe").await.unwrap() });
+        }
+        if is_pause(event, "commit_latency cannot be read: ") {
+            now(async { holder.batch_execute("COMMIT").await.unwrap() });
+        }
+    });
+    let outcome = run.on(&database, &config).await;
+    assert!(outcome.is_finished(), "{:?}", outcome.done);
+    assert!(pressures(&outcome)[0].starts_with("1.00 commit_latency"), "{:#?}", pressures(&outcome));
     let probed = "SELECT count(*) FROM tenantctl.commit_probe WHERE probed_at > now() - interval '1 minute'";
     assert_eq!(database.number(probed).await, 1);
 }

@@ -29,7 +29,7 @@ async fn owned_by_a_team(rows: u32) -> (Database<'static>, String) {
     let database = Database::saas25(rows).await;
     let role = format!("team_{}", database.name);
     let rights = format!(
-        "CREATE ROLE {role} LOGIN NOSUPERUSER; GRANT CREATE ON DATABASE {} TO {role};
+        "CREATE ROLE {role} LOGIN NOSUPERUSER IN ROLE pg_monitor; GRANT CREATE ON DATABASE {} TO {role};
          GRANT USAGE, CREATE ON SCHEMA public TO {role};",
         database.name
     );
