@@ -25,7 +25,7 @@
 //! | [`sql`] | how it is *said*: quoting, DDL, filler triggers, batches, probes; the only home of conversion SQL |
 //! | [`verify`] | what to ask a converted database, and how to judge the answers |
 //! | [`pg`] | the door to the server; the only folder that names `tokio_postgres` |
-//! | [`execute`] | every loop that talks to the server: run, step, backfill, checks |
+//! | [`execute`] | every loop that talks to the server: run, step, backfill, control, checks |
 //! | [`report`] | plans, findings, outcomes, each in its formats |
 //! | [`ui`] | the terminal: progress, questions, failures |
 //! | [`embedded`] | a throw-away PostgreSQL for the demo, for planning offline and for tests |

@@ -16,11 +16,13 @@ use super::bookkeeping::{self, StoredRun};
 use super::interrupt::{Interrupt, Urgency};
 use super::pulse::{Beat, Pulse, State};
 use super::status;
+use super::throttle::Throttle;
 use super::watch::Watch;
 use crate::catalog::seconds_if_any;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Observer};
 use crate::pg::{Fault, Parameter, Refusal, Row, Session, Type, get};
+use crate::pressure::Pressure;
 use crate::sql::{Query, Work, control as sql};
 
 /// How often the wishes are asked for.
@@ -298,6 +300,8 @@ impl Hold {
 pub(super) struct Controller<'a> {
     watch: &'a Watch,
     pulse: &'a Pulse<'a>,
+    pressure: watch::Receiver<Pressure>,
+    filling: watch::Receiver<Vec<u32>>,
     wishes: watch::Sender<Control>,
     crew: Arc<Crew>,
     run: i64,
@@ -311,6 +315,7 @@ impl<'a> Controller<'a> {
     pub(super) async fn begin(
         watch: &'a Watch,
         pulse: &'a Pulse<'a>,
+        throttle: &Throttle,
         stored: &StoredRun,
         fence: i64,
     ) -> Result<Self, Failure> {
@@ -321,7 +326,18 @@ impl<'a> Controller<'a> {
             Work::Backfill(backfill) => Some(backfill.pace.batch),
             Work::Statements(_) => None,
         });
-        Ok(Controller { watch, pulse, wishes, crew: Arc::default(), run: stored.id, fence, configured })
+        let (pressure, filling) = (throttle.pressure(), throttle.filling());
+        Ok(Controller {
+            watch,
+            pulse,
+            pressure,
+            filling,
+            wishes,
+            crew: Arc::default(),
+            run: stored.id,
+            fence,
+            configured,
+        })
     }
 
     /// Where the run waits while it is paused.
@@ -377,6 +393,11 @@ impl<'a> Controller<'a> {
         });
     }
 
+    /// What holds the backfills back; what was seen last is old where there is none.
+    fn pressure(&self) -> Pressure {
+        if self.filling.borrow().is_empty() { Pressure::default() } else { self.pressure.borrow().clone() }
+    }
+
     /// A pulse that cannot be written is missed by those who look, and the run goes on.
     async fn beat(&self, state: State, ended: Option<&str>) {
         let control = self.wishes.borrow().clone();
@@ -388,6 +409,7 @@ impl<'a> Controller<'a> {
             revision: control.revision,
             workers: self.crew.working(),
             batch: control.batch.or(self.configured),
+            pressure: self.pressure(),
         };
         self.pulse.beat(self.watch.session(), &beat).await.ok();
     }

@@ -12,6 +12,7 @@ use crate::catalog::{seconds, seconds_if_any};
 use crate::error::Failure;
 use crate::event::{Event, Observer};
 use crate::pg::{Parameter, Refusal, Session, Type, get};
+use crate::pressure::Pressure;
 use crate::sql::control as sql;
 
 /// The rate is that of the batches of so long.
@@ -139,6 +140,7 @@ pub(super) struct Beat<'a> {
     pub(super) revision: i64,
     pub(super) workers: u32,
     pub(super) batch: Option<Duration>,
+    pub(super) pressure: Pressure,
 }
 
 /// Listens to a run on behalf of its pulse, and passes every event on.
@@ -155,8 +157,6 @@ struct Vitals {
     fills: BTreeMap<String, (u64, Option<u64>)>,
     batches: VecDeque<(Instant, u64)>,
     last: Option<(u64, Duration)>,
-    level: f64,
-    reason: Option<String>,
 }
 
 impl<'a> Pulse<'a> {
@@ -166,11 +166,11 @@ impl<'a> Pulse<'a> {
 
     /// Writes what is known now.
     pub(super) async fn beat(&self, session: &Session, beat: &Beat<'_>) -> Result<(), Refusal> {
-        let (step, rows, expected, rate, last, level, reason) = {
+        let (step, rows, expected, rate, last) = {
             let mut vitals = self.vitals();
             let (rows, expected) = vitals.rows();
             let rate = vitals.rate(Instant::now());
-            (vitals.step.clone(), rows, expected, rate, vitals.last, vitals.level, vitals.reason.clone())
+            (vitals.step.clone(), rows, expected, rate, vitals.last)
         };
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
@@ -191,8 +191,8 @@ impl<'a> Pulse<'a> {
             (&rate, Type::FLOAT8),
             (&last_rows, Type::INT8),
             (&last_took, Type::INT8),
-            (&level, Type::FLOAT8),
-            (&reason, Type::TEXT),
+            (&beat.pressure.level, Type::FLOAT8),
+            (&beat.pressure.words(), Type::TEXT),
         ];
         session.send(&sql::beat(), &values).await.map(|_| ())
     }
@@ -226,13 +226,13 @@ impl Vitals {
                     self.step = None;
                 }
             }
-            Event::Pressure { level, reason, .. } => (self.level, self.reason) = (*level, reason.clone()),
             Event::RunStarted { .. }
             | Event::MigrationStarted { .. }
             | Event::LockWaited { .. }
             | Event::StatementWaits { .. }
             | Event::WorkerMissing { .. }
             | Event::Reconciled { .. }
+            | Event::Pressure { .. }
             | Event::Controlled { .. }
             | Event::MigrationDone { .. }
             | Event::Stopping

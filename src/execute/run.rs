@@ -98,7 +98,7 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         expected: None,
     });
     let pulse = Pulse::new(tools.observer);
-    let controller = Controller::begin(tools.watch, &pulse, &stored, fence).await?;
+    let controller = Controller::begin(tools.watch, &pulse, &tools.throttle, &stored, fence).await?;
     let mut runner = Runner::new(&migrations).set_abort_missing(true).set_abort_divergent(true);
     if let Some(last) = last {
         runner = runner.set_target(RefineryTarget::Version(last));

@@ -7,15 +7,21 @@ use crate::execute::interrupt::Urgency;
 use crate::execute::run::Driver;
 
 impl Driver<'_> {
-    /// Lets a worker on that was busy for so long, when the server bears it; not when somebody asked to stop or the lock is
-    /// lost.
+    /// Lets a worker on that was busy for so long, when nobody paused the run and the server bears it; not when somebody
+    /// asked to stop or the lock is lost. What else is wanted meanwhile holds at once.
     pub(super) async fn admit(&self, busy: Duration) -> Result<(), Failure> {
-        self.may_begin().await?;
-        let (mut interrupt, mut lock) = (self.interrupt.clone(), self.watch.session().ending());
-        tokio::select! {
-            rested = self.throttle.rest(busy) => rested,
-            () = interrupt.reached(Urgency::Finish) => self.may_go_on(),
-            _ = lock.wait() => self.may_go_on(),
+        let mut wishes = self.hold.wishes();
+        loop {
+            let max_lag = wishes.borrow_and_update().max_lag;
+            self.may_begin().await?;
+            self.throttle.allow_lag(max_lag);
+            let (mut interrupt, mut lock) = (self.interrupt.clone(), self.watch.session().ending());
+            tokio::select! {
+                rested = self.throttle.rest(busy) => return rested,
+                Ok(()) = wishes.changed() => {}
+                () = interrupt.reached(Urgency::Finish) => {}
+                _ = lock.wait() => {}
+            }
         }
     }
 }

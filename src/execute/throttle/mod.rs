@@ -98,6 +98,11 @@ impl Throttle {
         Filling { throttle: self, table }
     }
 
+    /// The oids of the tables that are being filled.
+    pub fn filling(&self) -> watch::Receiver<Vec<u32>> {
+        self.filling.subscribe()
+    }
+
     /// What was seen last.
     pub fn pressure(&self) -> watch::Receiver<Pressure> {
         self.pressure.clone()

@@ -274,6 +274,49 @@ async fn a_role_without_rights_is_told_the_grants_that_it_needs_and_they_are_eno
     assert!(status(&cli)["run"]["control"]["paused"]["by"].as_str().unwrap().contains("(role On Call)"));
     on_call.run("resume").exits(0);
     is_done(&database, &running.wait().exits(0)).await;
+    on_call.run("status").exits(3);
+    database.run("GRANT SELECT ON ALL TABLES IN SCHEMA tenantctl TO \"On Call\"").await;
+    assert!(on_call.run("status").exits(0).stdout.contains("next:    nothing; finished"));
+}
+
+#[tokio::test]
+async fn a_step_in_flight_is_finished_and_the_next_one_waits() {
+    let (database, cli) = customers().await;
+    cli.run("migrate --yes --through backfill --quiet").exits(0);
+    let writer = database.client("endless import").await;
+    writer.batch_execute("BEGIN; UPDATE customers SET email = email WHERE id = 1").await.unwrap();
+    let mut running = cli.start("migrate --yes");
+    running.await_event("statement-waits", 1);
+    let said = cli.run("pause").exits(0).stdout;
+    let words = "It has answered, and finishes what is in flight first, in enforce/public.customers/build-index.";
+    assert!(said.contains(words), "{said}");
+    assert!(
+        cli.run("status").exits(0).stdout.contains("now:     pausing: what is in flight is finished first: enforce/")
+    );
+    writer.batch_execute("ROLLBACK").await.unwrap();
+    eventually("the run pauses", || status(&cli)["run"]["sign"]["state"] == "paused");
+    let steps = "SELECT count(*) FROM tenantctl.step WHERE step_id LIKE 'enforce/public.customers/%'";
+    assert_eq!(database.number(steps).await, 1);
+    cli.run("resume").exits(0);
+    is_done(&database, &running.wait().exits(0)).await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_silent_is_told_from_one_that_is_gone() {
+    let (database, cli) = customers().await;
+    let running = begun(&cli);
+    running.signal("STOP");
+    eventually("the silence is noticed", || {
+        let told = cli.run("status").exits(0).stdout;
+        told.contains("now:     no sign for ") && told.contains("its process is suspended, or cut off from the server")
+    });
+    let said = cli.run("pause").exits(0).stdout;
+    assert!(said.contains("It has not answered yet: `tenantctl status` shows whether it lives."), "{said}");
+    assert_eq!(cli.run("pause --format json").exits(0).json()["acknowledged"], false);
+    running.signal("CONT");
+    eventually("the run pauses", || status(&cli)["run"]["sign"]["state"] == "paused");
+    cli.run("resume").exits(0);
+    is_done(&database, &running.wait().exits(0)).await;
 }
 
 #[tokio::test]

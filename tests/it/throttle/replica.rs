@@ -7,6 +7,7 @@ use tenantctl::event::Event;
 
 use super::standby::Standby;
 use super::{batches_in_the_pause, config, is_pause, pressures, relieved, server, shop};
+use crate::support::cli::{Cli, eventually};
 use crate::support::now;
 use crate::support::run::Run;
 
@@ -86,4 +87,52 @@ async fn a_replica_that_stays_away_stops_the_run_which_goes_on_without_it() {
     assert!(stopped.message.contains("replica \"standby1\" was there when the run began and is gone"), "{stopped}");
     let resumed = Run::to_the_end().on(&database, &config).await;
     assert!(resumed.is_finished(), "{:?}", resumed.done);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_operator_lets_the_replica_be_further_behind_and_the_backfill_goes_on() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let standby = Standby::of(&server, "standby1").await;
+    standby.replays(false).await;
+    let mut config = config("replica_lag = \"1s\"");
+    // Slow enough that the replica falls behind before everything is filled.
+    config.backfill.pause = std::time::Duration::from_secs(5);
+    let cli = Cli::to(&database.url());
+    let shown = Mutex::new(String::new());
+    relieved(&database, &config, "replica \"standby1\" is ", || {
+        // The run waits for this listener; its pulse follows when it goes on.
+        cli.run("tune --max-lag 1h").exits(0);
+        *shown.lock().unwrap() = cli.run("status").exits(0).stdout;
+    })
+    .await;
+    let shown = shown.into_inner().unwrap();
+    assert!(shown.contains("tuned:   replicas at most 1h 0m behind; last change by "), "{shown}");
+    standby.replays(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_replica_shows_what_the_run_on_its_primary_is_at() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let cli = Cli::to(&database.url()).config(
+        "[tables.customers]\nscope = \"tenant\"\n[tables.orders]\nscope = \"tenant\"\nsource = \"parent\"\n\
+         parent = \"customers\"\nbackfill = \"ranges\"\n[backfill]\nmin_blocks = 1\nmax_blocks = 1\nbatch = \"2ms\"\npause = \"50ms\"\n\
+         [throttle]\nreplica_lag = \"off\"",
+    );
+    let standby = Standby::of(&server, "standby1").await;
+    let there = Cli::to(&standby.url(&database.name));
+    let mut running = cli.start("migrate --yes");
+    running.await_event("batch-done", 1);
+    cli.run("pause").exits(0);
+    eventually("the replica shows the pause", || {
+        let told = there.run("status").exits(0).stdout;
+        told.starts_with("running: unknown; this is a standby, which sees no session of its primary\n")
+            && told.contains("\nnow:     paused in backfill/public.orders/backfill; last sign ")
+            && told.contains("\npaused:  by ")
+    });
+    let refused = there.run("resume").exits(3).stderr;
+    assert!(refused.contains("takes no writes: it is a standby"), "{refused}");
+    cli.run("resume").exits(0);
+    running.wait().exits(0);
 }

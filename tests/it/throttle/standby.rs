@@ -64,6 +64,11 @@ impl Standby {
         }
     }
 
+    /// The connection string of one of its databases.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgresql://postgres@{}:{PORT}/{database}", self.host.replace('/', "%2F"))
+    }
+
     /// Connects to it.
     pub async fn client(&self) -> Client {
         let mut config = tokio_postgres::Config::new();
