@@ -4,8 +4,10 @@
 //! match it, and it alone decides the [`Exit`] status. The shell wraps failures with `anyhow` context; `main` finds the
 //! `Failure` in the chain again.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 /// How the process ends; documented in the README, where a test compares the table.
@@ -151,6 +153,19 @@ impl fmt::Display for Code {
 impl Serialize for Code {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+/// As it is written: the names of all codes.
+impl JsonSchema for Code {
+    fn schema_name() -> Cow<'static, str> {
+        "Code".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let of = |code: &Code| json_schema!({ "const": code.as_str(), "description": code.meaning() });
+        let codes: Vec<Schema> = Code::ALL.iter().map(of).collect();
+        json_schema!({ "description": "The stable name of a kind of failure.", "oneOf": codes })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::catalog::{LockHolder, seconds, seconds_if_any};
@@ -14,7 +15,7 @@ pub trait Observer: Send + Sync {
 }
 
 /// Whether a run is a new one or goes on with a stored one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// The first time.
@@ -24,7 +25,7 @@ pub enum Start {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
 pub enum Event {
     /// The run holds the lock and begins.
@@ -40,6 +41,7 @@ pub enum Event {
         /// Rows that the backfills among them are expected to write, where there are statistics.
         rows_expected: Option<u64>,
         /// How long they are expected to take by the plan's costs.
+        #[schemars(with = "Option<f64>")]
         #[serde(rename = "expected_seconds", serialize_with = "seconds_if_any")]
         expected: Option<Duration>,
     },
@@ -62,11 +64,19 @@ pub enum Event {
         title: String,
         /// Its lock.
         lock: LockLevel,
+        /// How long it is expected to take by the plan's costs.
+        #[schemars(with = "f64")]
+        #[serde(rename = "expected_seconds", serialize_with = "seconds")]
+        expected: Duration,
     },
     /// The catalog shows that a step is done already.
     StepSkipped {
         /// Its id.
         id: String,
+        /// How long it was expected to take by the plan's costs.
+        #[schemars(with = "f64")]
+        #[serde(rename = "expected_seconds", serialize_with = "seconds")]
+        expected: Duration,
     },
     /// A lock was not to be had; the step rests and tries again.
     LockWaited {
@@ -79,6 +89,7 @@ pub enum Event {
         /// Who held the lock.
         holders: Vec<LockHolder>,
         /// The rest before the next attempt.
+        #[schemars(with = "f64")]
         #[serde(rename = "rest_seconds", serialize_with = "seconds")]
         rest: Duration,
     },
@@ -87,6 +98,7 @@ pub enum Event {
         /// The step's id.
         id: String,
         /// For how long.
+        #[schemars(with = "f64")]
         #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
         elapsed: Duration,
         /// Whom it waits for.
@@ -110,11 +122,14 @@ pub enum Event {
         wal_bytes: u64,
         /// The worker that did it, from 0.
         worker: u32,
-        /// The next heap block.
+        /// Heap blocks that are done.
         block: u64,
-        /// The heap's end.
+        /// The heap's end where the backfill began.
         blocks: u64,
+        /// The blocks that the heap has by now, where that was looked up with this batch.
+        heap_blocks: Option<u64>,
         /// How long the batch took.
+        #[schemars(with = "f64")]
         #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
         elapsed: Duration,
     },
@@ -141,6 +156,7 @@ pub enum Event {
         /// What it is, in words: the signal, its value and its limit.
         reason: Option<String>,
         /// How long a worker rests before its next batch.
+        #[schemars(with = "f64")]
         #[serde(rename = "resting_seconds", serialize_with = "seconds")]
         resting: Duration,
     },
@@ -151,6 +167,7 @@ pub enum Event {
         /// How many batches run at once, where that was changed.
         workers: Option<u32>,
         /// How long a batch is to take, where that was changed.
+        #[schemars(with = "Option<f64>")]
         #[serde(rename = "batch_seconds", serialize_with = "seconds_if_any")]
         batch: Option<Duration>,
         /// Who it was.
@@ -161,6 +178,7 @@ pub enum Event {
         /// Its id.
         id: String,
         /// How long it took.
+        #[schemars(with = "f64")]
         #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
         elapsed: Duration,
     },

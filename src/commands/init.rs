@@ -11,7 +11,6 @@ use crate::error::{Code, Exit, Failure};
 use crate::infer::{self, Choices, Proposal};
 use crate::pg::{Access, Session};
 use crate::report::proposal;
-use crate::ui::Ui;
 
 /// Propose a configuration: every table with the reason, for review
 ///
@@ -35,7 +34,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     if args.interactive {
-        Ui::refuse_without_operator()?;
+        context.ui.refuse_without_operator()?;
     }
     let path = &context.global.config;
     match path.try_exists() {

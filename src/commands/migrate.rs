@@ -11,14 +11,15 @@ use super::conversion::{Conversion, Order, Unfinished};
 use super::expected::Expected;
 use super::tally::{Counts, Tally};
 use super::{Context, plan_file, print, signals};
+use crate::config::Config;
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
 use crate::execute::control::Mark;
-use crate::execute::{Interrupt, Target};
-use crate::plan::Phase;
+use crate::execute::{Interrupt, Target, account};
+use crate::plan::{Cost, Phase};
 use crate::report::Shape;
 use crate::report::human::counted;
-use crate::report::outcome::{self, Outcome, State};
+use crate::report::outcome::{self, Backfills, Growth, Outcome, State};
 use crate::report::plan as plan_report;
 use crate::sql::Script;
 use crate::ui::Answer;
@@ -116,7 +117,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         never = context.ui.beat() => match never {},
     };
     context.ui.settle();
-    let counts = tally.counts();
+    let mut counts = tally.counts();
+    if let (Ok(_), Some(seen)) = (&done, counts.backfills.take()) {
+        counts.backfills = Some(recorded(context, &config, &seen).await.unwrap_or(seen));
+    }
     let left = script.migrations.len().saturating_sub(before + counts.applied.len());
     let (state, exit) = match done {
         Ok(_) => (State::Finished { left }, Exit::Done),
@@ -129,12 +133,30 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
+/// What the run's backfills cost by its own record, earlier processes and growth included; nothing where that cannot be
+/// had, since the outcome is good without it.
+async fn recorded(context: &Context, config: &Config, seen: &Backfills) -> Option<Backfills> {
+    let session = context.reader(config).await.ok()?;
+    let account = account::read(&session).await.ok()??;
+    let steps = account.steps.iter().filter_map(|step| step.actual.as_ref());
+    let cost: Cost = steps.filter(|cost| cost.batches > 0).sum();
+    Some(Backfills {
+        rows_written: cost.rows,
+        hot_rows: cost.hot_rows,
+        wal_bytes: cost.wal_bytes,
+        growth: Some(Growth { heap_bytes: cost.heap_bytes, index_bytes: cost.index_bytes }),
+        elapsed: cost.duration,
+        ..seen.clone()
+    })
+}
+
 fn outcome(script: &Script, counts: Counts, elapsed: Duration, state: State) -> Outcome {
     Outcome {
         run: counts.run,
         fingerprint: script.fingerprint.clone(),
         applied: counts.applied,
         rows_written: counts.rows,
+        backfills: counts.backfills,
         elapsed,
         state,
     }

@@ -159,26 +159,31 @@ fn print(what: &str, write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Res
 
 /// Tells what is wrong with the arguments, or shows the help that they ask for.
 pub fn usage(error: &clap::Error) -> Exit {
-    // Nobody may be left to read it.
-    error.print().ok();
     if !error.use_stderr() {
+        // Nobody may be left to read it.
+        error.print().ok();
         return Exit::Done;
     }
-    if wants_json(std::env::args()) {
-        let text = error.to_string();
-        let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let failure =
-            Failure::new(Code::UsageInvalid, message).hint("`tenantctl --help` shows every command and option");
-        failure::json(&failure.into(), &mut io::stdout().lock()).ok();
+    let text = error.to_string();
+    let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let failure = Failure::new(Code::UsageInvalid, message).hint("`tenantctl --help` shows every command and option");
+    let failure = anyhow::Error::from(failure);
+    let arguments: Vec<String> = std::env::args().collect();
+    if wants_json(&arguments, "--log-format") {
+        Ui::stderr(Verbosity::Normal, LogFormat::Json).failure(&failure);
+    } else {
+        error.print().ok();
+    }
+    if wants_json(&arguments, "--format") {
+        failure::json(&failure, &mut io::stdout().lock()).ok();
     }
     Exit::Usage
 }
 
-/// Whether the arguments, which clap refused, ask for JSON.
-fn wants_json(arguments: impl Iterator<Item = String>) -> bool {
-    let arguments: Vec<String> = arguments.collect();
-    arguments.iter().any(|argument| argument == "--format=json")
-        || arguments.windows(2).any(|pair| pair == ["--format", "json"])
+/// Whether the arguments, which clap refused, ask for JSON with this option.
+fn wants_json(arguments: &[String], option: &str) -> bool {
+    let joined = format!("{option}=json");
+    arguments.iter().any(|argument| *argument == joined) || arguments.windows(2).any(|pair| pair == [option, "json"])
 }
 
 impl Context {

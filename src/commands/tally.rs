@@ -1,10 +1,11 @@
 //! Counts what a run does while its events pass by on their way to the terminal.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, Observer};
-use crate::report::outcome::Applied;
+use crate::report::outcome::{Applied, Backfills};
 
 /// Listens for the outcome, and passes every event on.
 pub(super) struct Tally<'a> {
@@ -21,9 +22,13 @@ pub(super) struct Counts {
     pub applied: Vec<Applied>,
     /// Rows written by backfills.
     pub rows: u64,
+    /// What the backfills cost, as far as this process did them; nothing where it did none.
+    pub backfills: Option<Backfills>,
     /// The step that is running.
     pub at: Option<String>,
     current: Option<(Applied, Instant)>,
+    /// When each step in flight began, and whether it is a backfill.
+    steps: BTreeMap<String, (Instant, bool)>,
 }
 
 impl<'a> Tally<'a> {
@@ -31,8 +36,13 @@ impl<'a> Tally<'a> {
         Tally { next, counts: Mutex::default() }
     }
 
+    /// What was counted so far; a backfill in flight took the time until now.
     pub fn counts(&self) -> Counts {
-        self.lock().clone()
+        let mut counts = self.lock().clone();
+        let filling: Duration =
+            counts.steps.values().filter(|(_, fills)| *fills).map(|(began, _)| began.elapsed()).sum();
+        counts.backfills.iter_mut().for_each(|backfills| backfills.elapsed += filling);
+        counts
     }
 
     /// A panic elsewhere does not make the numbers wrong.
@@ -52,20 +62,36 @@ impl Observer for Tally<'_> {
                 let applied = Applied { migration, steps: 0, skipped: 0, rows_written: 0, elapsed: Duration::ZERO };
                 counts.current = Some((applied, Instant::now()));
             }
-            Event::StepStarted { id, .. } => counts.at = Some(id.clone()),
+            Event::StepStarted { id, .. } => {
+                counts.at = Some(id.clone());
+                counts.steps.insert(id.clone(), (Instant::now(), false));
+            }
             Event::StepSkipped { .. } => {
                 if let Some((applied, _)) = &mut counts.current {
                     applied.skipped += 1;
                 }
             }
-            Event::BatchDone { rows, .. } => {
+            Event::BatchDone { id, rows, hot_rows, wal_bytes, .. } => {
                 counts.rows += rows;
+                let backfills = counts.backfills.get_or_insert_default();
+                backfills.rows_written += rows;
+                backfills.hot_rows += hot_rows;
+                backfills.wal_bytes += wal_bytes;
+                if let Some((_, fills)) = counts.steps.get_mut(id) {
+                    *fills = true;
+                }
                 if let Some((applied, _)) = &mut counts.current {
                     applied.rows_written += rows;
                 }
             }
-            Event::StepDone { .. } => {
+            Event::Reconciled { expected, written, .. } => {
+                counts.backfills.get_or_insert_default().rows_meanwhile += expected.saturating_sub(*written);
+            }
+            Event::StepDone { id, elapsed } => {
                 counts.at = None;
+                if let (Some((_, true)), Some(backfills)) = (counts.steps.remove(id), &mut counts.backfills) {
+                    backfills.elapsed += *elapsed;
+                }
                 if let Some((applied, _)) = &mut counts.current {
                     applied.steps += 1;
                 }
@@ -79,7 +105,6 @@ impl Observer for Tally<'_> {
             Event::LockWaited { .. }
             | Event::StatementWaits { .. }
             | Event::WorkerMissing { .. }
-            | Event::Reconciled { .. }
             | Event::Pressure { .. }
             | Event::Controlled { .. }
             | Event::Stopping

@@ -1,6 +1,7 @@
 //! Doing it: every loop that talks to the server. No SQL is written here; the script says what is sent.
 
 pub mod account;
+mod ahead;
 mod backfill;
 pub mod bookkeeping;
 pub mod calibrate;

@@ -220,7 +220,7 @@ impl Vitals {
                 self.batches.push_back((now, *rows));
                 self.last = Some((*rows, *elapsed));
             }
-            Event::StepDone { id, .. } | Event::StepSkipped { id } => {
+            Event::StepDone { id, .. } | Event::StepSkipped { id, .. } => {
                 self.fills.remove(id);
                 if self.step.as_ref() == Some(id) {
                     self.step = None;
@@ -280,6 +280,7 @@ mod tests {
             worker: 0,
             block: 1,
             blocks: 100,
+            heap_blocks: None,
             elapsed: SECOND,
         }
     }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
 use refinery_core::{Migration, Runner, Target as RefineryTarget, error::Kind};
 
+use super::ahead::Ahead;
 use super::bookkeeping::{self, StoredRun, applied, cause_of};
 use super::control::{Controller, Hold};
 use super::interrupt::Interrupt;
@@ -89,13 +90,15 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
     let last = target.version(&stored.script.migrations);
     let within = |migration: &&MigrationScript| last.is_none_or(|last| migration.version <= last);
     let left = stored.script.migrations.iter().filter(|migration| !was_applied.contains(&migration.version));
+    let left: Vec<&MigrationScript> = left.filter(within).collect();
+    let ahead = Ahead::of(&left, &stored.done);
     tools.observer.observe(&Event::RunStarted {
         run: stored.id,
         start,
         fingerprint: stored.script.fingerprint.clone(),
-        migrations: left.filter(within).count(),
-        rows_expected: None,
-        expected: None,
+        migrations: left.len(),
+        rows_expected: ahead.rows,
+        expected: ahead.time,
     });
     let pulse = Pulse::new(tools.observer);
     let controller = Controller::begin(tools.watch, &pulse, &tools.throttle, &stored, fence).await?;

@@ -25,12 +25,17 @@ impl<'a> Driver<'a> {
         self.worker.is_same_backend().await?;
         let state = self.state(step).await?;
         if state == StepState::Done {
-            self.observer.observe(&Event::StepSkipped { id: step.id.clone() });
+            self.observer.observe(&Event::StepSkipped { id: step.id.clone(), expected: step.cost.duration });
             let record = finish_step(self.run, migration.version, &step.id, millis_since(started));
             let records: Vec<Statement> = std::iter::once(record).chain(history.cloned()).collect();
             return self.record(&records).await;
         }
-        self.observer.observe(&Event::StepStarted { id: step.id.clone(), title: step.title.clone(), lock: step.lock });
+        self.observer.observe(&Event::StepStarted {
+            id: step.id.clone(),
+            title: step.title.clone(),
+            lock: step.lock,
+            expected: step.cost.duration,
+        });
         if state == StepState::Partial
             && let Some(repair) = &step.repair
         {

@@ -23,6 +23,9 @@ pub enum Fault {
     Final,
 }
 
+/// Where in the server a PL/pgSQL function raises an error of its own.
+const RAISE: &str = "exec_stmt_raise";
+
 /// A statement that did not succeed. Its detail, which may quote a row, is dropped, and so are words of the server that may.
 #[derive(Debug, Clone)]
 pub struct Refusal {
@@ -92,11 +95,16 @@ impl Refusal {
     }
 }
 
-/// The server's words, but for those about data: `invalid input syntax for type bigint: "..."` quotes the row.
+/// The server's words, but for those about data: `invalid input syntax for type bigint: "..."` quotes the row, and what a
+/// trigger raises, with any code, may say anything.
 fn message(refused: &DbError) -> String {
-    let what = match refused.code().code().get(..2) {
+    let code = refused.code().code();
+    let raised = refused.routine() == Some(RAISE) && code != bookkeeping::FENCED;
+    let what = match code.get(..2) {
+        _ if raised => "a function or trigger of the database refused it",
         Some("22") => "a value cannot be used",
         Some("23") => "a row violates a constraint",
+        Some("P0" | "38" | "39") => "a function or trigger of the database refused it",
         _ => return refused.message().to_owned(),
     };
     let table = refused.table().map(|table| match refused.schema() {

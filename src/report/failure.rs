@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::{Code, Exit, Failure, Resumable};
 
 /// A failure as JSON shows it; the same fields wherever a failure appears.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct ErrorObject {
     /// The stable code; null where something failed that has none.
     pub code: Option<Code>,

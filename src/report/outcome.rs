@@ -25,10 +25,39 @@ pub struct Outcome {
     pub applied: Vec<Applied>,
     /// Rows that got their owner, over all backfills.
     pub rows_written: u64,
+    /// What its backfills cost; nothing where there was none.
+    pub backfills: Option<Backfills>,
     /// How long it took.
     pub elapsed: Duration,
     /// How it ended.
     pub state: State,
+}
+
+/// What backfills cost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Backfills {
+    /// Rows that they wrote.
+    pub rows_written: u64,
+    /// Rows that they found without an owner and that writers filled, or deleted, before them.
+    pub rows_meanwhile: u64,
+    /// The rows among the written ones whose new version stayed on its page.
+    pub hot_rows: u64,
+    /// Bytes of WAL.
+    pub wal_bytes: u64,
+    /// How much the heaps and the indexes grew; known only of the whole run.
+    pub growth: Option<Growth>,
+    /// Their time, one after the other.
+    #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
+    pub elapsed: Duration,
+}
+
+/// How much tables grew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Growth {
+    /// Bytes of heaps.
+    pub heap_bytes: u64,
+    /// Bytes of indexes.
+    pub index_bytes: u64,
 }
 
 /// One migration that is in the history now.
@@ -97,6 +126,9 @@ fn text(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
         }
     }
     applied(outcome, out)?;
+    if let Some(backfills) = &outcome.backfills {
+        write!(out, "\n{}", hang("Backfills: ", &cost(backfills), 0))?;
+    }
     if let Some(run) = outcome.run {
         writeln!(out, "\nRun {run}, {}", outcome.fingerprint)?;
     }
@@ -123,6 +155,7 @@ fn json(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
         fingerprint: &outcome.fingerprint,
         applied: &outcome.applied,
         rows_written: outcome.rows_written,
+        backfills: outcome.backfills.as_ref(),
         elapsed: outcome.elapsed,
         migrations_left: match outcome.state {
             State::NothingToDo => 0,
@@ -142,6 +175,7 @@ struct OutcomeObject<'a> {
     fingerprint: &'a str,
     applied: &'a [Applied],
     rows_written: u64,
+    backfills: Option<&'a Backfills>,
     #[serde(rename = "elapsed_seconds", serialize_with = "seconds")]
     elapsed: Duration,
     migrations_left: usize,
@@ -185,6 +219,23 @@ fn applied(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
     let table: Vec<[String; 4]> = outcome.applied.iter().map(row).collect();
     writeln!(out)?;
     columns(&table, 2).iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+fn cost(backfills: &Backfills) -> String {
+    let Backfills { rows_written, rows_meanwhile, hot_rows, wal_bytes, growth, elapsed } = backfills;
+    let mut said = vec![format!("{} in {}", rows(*rows_written), human::duration(*elapsed))];
+    if *rows_written > 0 {
+        said.push(format!("HOT {:.0} %", (*hot_rows as f64 / *rows_written as f64 * 100.0).floor()));
+    }
+    said.push(format!("{} of WAL", human::bytes(*wal_bytes)));
+    if let Some(Growth { heap_bytes, index_bytes }) = growth {
+        said.push(format!("heap +{}", human::bytes(*heap_bytes)));
+        said.push(format!("indexes +{}", human::bytes(*index_bytes)));
+    }
+    if *rows_meanwhile > 0 {
+        said.push(format!("{} filled by writers or deleted meanwhile", rows(*rows_meanwhile)));
+    }
+    said.join(", ")
 }
 
 fn way_on(failure: &Failure) -> String {

@@ -1,12 +1,15 @@
 //! The conversation with the operator: progress while a run goes on, warnings, questions, failures; all on stderr.
 //!
 //! On a terminal a run is shown in live bars ([`bars`]), elsewhere in plain lines ([`lines`]) or as JSON, one object a
-//! line. Results are not spoken here: they go to stdout through `report`.
+//! line ([`LogLine`]). Results are not spoken here: they go to stdout through `report`.
 
 mod answer;
 mod bars;
 mod choose;
+mod fill;
 mod lines;
+mod log;
+mod panel;
 mod progress;
 mod words;
 
@@ -17,12 +20,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use serde::Serialize;
-use serde_json::json;
 
 pub use answer::Answer;
 use bars::Bars;
 use lines::Lines;
+pub use log::{LogLine, Message, What};
 
 use crate::error::{Code, Failure};
 use crate::event::{Event, Observer};
@@ -79,7 +81,8 @@ impl Ui {
         let out = Box::new(anstream::stderr());
         match format {
             LogFormat::Text if redraws && verbosity == Verbosity::Normal => {
-                Ui::with(verbosity, View::Bars(Box::new(Bars::new())), out)
+                let clock = Clock::start();
+                Ui::with(verbosity, clock, View::Bars(Box::new(Bars::new(clock))), out)
             }
             LogFormat::Text | LogFormat::Json => Ui::writer(verbosity, format, out),
         }
@@ -91,31 +94,31 @@ impl Ui {
             LogFormat::Text => View::Lines(Box::default()),
             LogFormat::Json => View::Json,
         };
-        Ui::with(verbosity, view, out)
+        Ui::with(verbosity, Clock::start(), view, out)
     }
 
-    fn with(verbosity: Verbosity, view: View, out: Box<dyn Write + Send>) -> Self {
-        Ui { verbosity, clock: Clock::start(), screen: Mutex::new(Screen { out, view }) }
+    fn with(verbosity: Verbosity, clock: Clock, view: View, out: Box<dyn Write + Send>) -> Self {
+        Ui { verbosity, clock, screen: Mutex::new(Screen { out, view }) }
     }
 
     /// Says something that the operator may want to know; not when quiet.
     pub fn note(&self, text: &str) {
         if self.verbosity == Verbosity::Normal {
-            self.say(|| format!("{text}\n"), || json!({ "event": "note", "text": text }));
+            self.say(Message::Note { text }, || format!("{text}\n"));
         }
     }
 
     /// Warns.
     pub fn warn(&self, text: &str) {
         let label = paint(AnsiColor::Yellow.on_default().bold(), "warning");
-        self.say(|| format!("{label}: {text}\n"), || json!({ "event": "warning", "text": text }));
+        self.say(Message::Warning { text }, || format!("{label}: {text}\n"));
     }
 
     /// Says what failed, why, and what to do now. Live bars end here.
     pub fn failure(&self, error: &anyhow::Error) {
         let object = ErrorObject::of(error);
         self.settle();
-        self.say(|| failure_text(&object), || json!({ "event": "failure", "error": object }));
+        self.say(Message::Failure { error: &object }, || failure_text(&object));
     }
 
     /// Whether events are drawn in place or read by a machine; else they are lines of a log.
@@ -152,9 +155,15 @@ impl Ui {
     /// Asks a question that only the operator can answer.
     ///
     /// # Errors
-    /// `usage-invalid` where nobody sits at standard input.
+    /// `usage-invalid` where nobody sits at standard input, or where a machine reads the log.
     pub fn confirm(&self, question: &str) -> Result<Answer, Failure> {
         let stdin = io::stdin();
+        if self.is_read_by_machine() {
+            let message = format!("nobody can answer {question:?}: the log is written for a machine");
+            return Err(
+                Failure::new(Code::UsageInvalid, message).hint("answer with --yes, or leave out --log-format json")
+            );
+        }
         if !stdin.is_terminal() {
             let message = format!("nobody can answer {question:?}: standard input is not a terminal");
             return Err(Failure::new(Code::UsageInvalid, message).hint("run it in a terminal, or answer with --yes"));
@@ -168,16 +177,20 @@ impl Ui {
     /// # Errors
     /// As [`Ui::refuse_without_operator`]; `declined` where the operator leaves the question.
     pub fn choose(&self, question: &str, answers: &[String]) -> Result<usize, Failure> {
-        Ui::refuse_without_operator()?;
+        self.refuse_without_operator()?;
         let answers: Vec<String> = answers.iter().map(|answer| printable(answer)).collect();
         choose::choose(&printable(question), &answers)
     }
 
-    /// Refuses to ask where nobody sits at a terminal.
+    /// Refuses to ask where nobody sits at a terminal, or where a machine reads the log.
     ///
     /// # Errors
     /// `usage-invalid`.
-    pub fn refuse_without_operator() -> Result<(), Failure> {
+    pub fn refuse_without_operator(&self) -> Result<(), Failure> {
+        if self.is_read_by_machine() {
+            let message = "nobody can answer questions: the log is written for a machine";
+            return Err(Failure::new(Code::UsageInvalid, message).hint("leave out --interactive or --log-format json"));
+        }
         if io::stdin().is_terminal() && io::stderr().is_terminal() {
             return Ok(());
         }
@@ -185,10 +198,14 @@ impl Ui {
         Err(Failure::new(Code::UsageInvalid, message).hint("run it in a terminal, or without --interactive"))
     }
 
-    fn say(&self, text: impl FnOnce() -> String, object: impl FnOnce() -> serde_json::Value) {
+    fn is_read_by_machine(&self) -> bool {
+        matches!(self.screen().view, View::Json)
+    }
+
+    fn say(&self, message: Message<'_>, text: impl FnOnce() -> String) {
         let mut screen = self.screen();
         match &screen.view {
-            View::Json => screen.write(&self.clock.stamp(&object())),
+            View::Json => screen.write(&self.clock.stamp(What::Message(message))),
             View::Bars(_) | View::Lines(_) => screen.write(&text()),
         }
     }
@@ -211,9 +228,9 @@ impl Observer for Ui {
         let mut screen = self.screen();
         let now = self.clock.elapsed();
         let line = match &mut screen.view {
-            View::Bars(bars) => return bars.observe(event, now),
+            View::Bars(bars) => bars.observe(event).map(|line| line + "\n"),
             View::Lines(lines) => lines.line(event, now).map(|line| self.dated(&line)),
-            View::Json => Some(self.clock.stamp(event)),
+            View::Json => Some(self.clock.stamp(What::Event(event))),
         };
         if let Some(line) = line {
             screen.write(&line);
@@ -236,6 +253,7 @@ impl Screen {
 }
 
 /// Wall-clock time that never jumps while a run goes on.
+#[derive(Clone, Copy)]
 struct Clock {
     wall: SystemTime,
     started: Instant,
@@ -255,16 +273,11 @@ impl Clock {
     }
 
     /// One line of JSON with its time.
-    fn stamp(&self, what: &impl Serialize) -> String {
-        #[derive(Serialize)]
-        struct Stamped<'a, T> {
-            at: String,
-            #[serde(flatten)]
-            what: &'a T,
-        }
-        let at = humantime::format_rfc3339_millis(self.wall + self.elapsed()).to_string();
+    fn stamp(&self, what: What<'_>) -> String {
+        let since_start = self.elapsed();
+        let at = humantime::format_rfc3339_millis(self.wall + since_start).to_string();
         // Only a map with keys that are no text cannot be written, and there is none in an event.
-        serde_json::to_string(&Stamped { at, what }).unwrap_or_default() + "\n"
+        serde_json::to_string(&LogLine { at, since_start, what }).unwrap_or_default() + "\n"
     }
 }
 

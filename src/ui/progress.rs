@@ -1,13 +1,17 @@
-//! Where a run is, as its events tell: pure, with the time as an argument.
+//! Where a run is, as its events tell: pure, with the time since the start as an argument.
+//!
+//! [`Progress`] is the run, [`Step`] a step in flight, of which there may be several.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::fill::Fill;
+use crate::catalog::LockHolder;
 use crate::event::Event;
+use crate::plan::LockLevel;
 use crate::report::human::printable;
 
-/// How far back the speed of a backfill looks: long enough to be calm, short enough to follow a throttle.
-const WINDOW: Duration = Duration::from_secs(15);
+/// For so long the plan's own costs weigh as much as what was seen of the run.
+const TRUST_IN_PLAN: Duration = Duration::from_secs(10);
 
 /// What bars and lines remember of a run.
 #[derive(Debug, Default)]
@@ -18,91 +22,289 @@ pub(super) struct Progress {
     pub(super) migration: usize,
     /// Its name, such as `V7__backfill_orders`.
     pub(super) name: String,
-    titles: BTreeMap<String, String>,
-    paces: BTreeMap<String, Pace>,
+    /// When the run began.
+    pub(super) since: Duration,
+    /// The steps in flight, the longest running first.
+    pub(super) steps: Vec<Step>,
+    /// What holds the backfills back.
+    pub(super) hold: Hold,
+    pressure: Pressure,
+    paused: Option<String>,
+    rows_expected: Option<u64>,
+    expected: Option<Duration>,
+    /// Of the steps that are over.
+    over: Over,
+    /// How long nothing went on.
+    still: Duration,
 }
 
-/// How fast a backfill goes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Speed {
-    /// Rows that got their owner in a second.
-    pub(super) rows_per_second: f64,
-    /// Until the end of the heap; nothing before two batches tell.
-    pub(super) left: Option<Duration>,
+/// What holds the backfills back.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) enum Hold {
+    /// Nothing.
+    #[default]
+    Free,
+    /// They rest between batches.
+    Slowed {
+        /// How much, from 0 to 1.
+        level: f64,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// No batch begins, for a reason of the server's.
+    Stopped {
+        /// Since when.
+        since: Duration,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// No batch begins, since somebody said so.
+    Paused {
+        /// Since when.
+        since: Duration,
+        /// Who.
+        by: String,
+    },
+}
+
+impl Hold {
+    /// Whether nothing goes on.
+    pub(super) fn is_still(&self) -> bool {
+        self.still_since().is_some()
+    }
+
+    fn still_since(&self) -> Option<Duration> {
+        match self {
+            Hold::Free | Hold::Slowed { .. } => None,
+            Hold::Stopped { since, .. } | Hold::Paused { since, .. } => Some(*since),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Pressure {
+    level: f64,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Over {
+    rows: u64,
+    expected: Duration,
 }
 
 impl Progress {
-    /// Takes in an event; call it before anything is said about it.
-    pub(super) fn note(&mut self, event: &Event) {
+    /// Takes in an event; call it before anything is said about it. A step that is over is given back.
+    pub(super) fn note(&mut self, event: &Event, now: Duration) -> Option<Step> {
         match event {
-            Event::RunStarted { migrations, .. } => *self = Progress { migrations: *migrations, ..Progress::default() },
+            Event::RunStarted { migrations, rows_expected, expected, .. } => {
+                // A run may begin paused.
+                let Progress { hold, pressure, paused, .. } = std::mem::take(self);
+                let (migrations, rows_expected, expected) = (*migrations, *rows_expected, *expected);
+                let before = Progress { hold, pressure, paused, ..Progress::default() };
+                *self = Progress { migrations, since: now, rows_expected, expected, ..before };
+            }
             Event::MigrationStarted { version, name, .. } => {
                 self.migration += 1;
                 self.name = format!("V{version}__{}", printable(name));
             }
-            Event::StepStarted { id, title, .. } => {
-                self.titles.insert(id.clone(), printable(title));
+            Event::StepStarted { id, title, lock, expected } => {
+                self.steps.retain(|step| step.id != *id);
+                let (id, title) = (id.clone(), printable(title));
+                self.steps.push(Step {
+                    id,
+                    title,
+                    lock: *lock,
+                    since: now,
+                    expected: *expected,
+                    wait: None,
+                    fill: None,
+                });
             }
-            _ => {}
+            Event::StepSkipped { id, expected } => {
+                self.over.expected += *expected;
+                return self.end(id);
+            }
+            Event::StepDone { id, .. } => {
+                let step = self.end(id)?;
+                self.over.expected += step.expected;
+                return Some(step);
+            }
+            Event::LockWaited { id, attempt, attempts, holders, rest } => {
+                let (attempt, attempts, rest) = (*attempt, *attempts, *rest);
+                self.waits(id, Wait::Lock { holders: holders.clone(), attempt, attempts, rest });
+            }
+            Event::StatementWaits { id, elapsed, holders } => {
+                self.waits(id, Wait::Transactions { holders: holders.clone(), elapsed: *elapsed });
+            }
+            Event::BatchDone { id, .. } => {
+                if let Some(step) = self.steps.iter_mut().find(|step| step.id == *id) {
+                    step.wait = None;
+                    step.fill.get_or_insert_default().note(event, now);
+                }
+            }
+            Event::Pressure { level, reason, .. } => {
+                self.pressure = Pressure { level: *level, reason: reason.clone() };
+                self.judge(now);
+            }
+            Event::Controlled { paused, by, .. } => {
+                self.paused = paused.then(|| by.clone());
+                self.judge(now);
+            }
+            Event::WorkerMissing { .. }
+            | Event::Reconciled { .. }
+            | Event::MigrationDone { .. }
+            | Event::Stopping
+            | Event::RunFinished { .. } => {}
         }
+        None
     }
 
-    /// What a step does, or its id where it has not begun.
+    /// The step in flight with this id.
+    pub(super) fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// What a step does, or its id where it is not in flight.
     pub(super) fn title(&self, id: &str) -> String {
-        self.titles.get(id).cloned().unwrap_or_else(|| printable(id))
+        self.step(id).map_or_else(|| printable(id), |step| step.title.clone())
     }
 
-    /// Forgets a step that is over, and gives its title back.
-    pub(super) fn finish(&mut self, id: &str) -> String {
-        self.paces.remove(id);
-        self.titles.remove(id).unwrap_or_else(|| printable(id))
+    /// Rows that the run wrote, and before it an earlier process for a backfill that goes on.
+    pub(super) fn rows(&self) -> u64 {
+        let in_flight = self.steps.iter().filter_map(|step| step.fill.as_ref());
+        self.over.rows + in_flight.map(|fill| fill.rows_total).sum::<u64>()
     }
 
-    /// Takes in a batch.
-    pub(super) fn batch(&mut self, id: &str, batch: Batch) -> Speed {
-        self.paces.entry(id.to_owned()).or_default().batch(batch)
+    /// Rows that the plan expects it to write.
+    pub(super) fn rows_expected(&self) -> Option<u64> {
+        self.rows_expected
+    }
+
+    /// The share of the run that is done, from 0 to 1: by the plan's costs, where it has some.
+    pub(super) fn share(&self, now: Duration) -> f64 {
+        let by_count = || self.migration.saturating_sub(1) as f64 / self.migrations.max(1) as f64;
+        let expected = self.expected.filter(|expected| !expected.is_zero());
+        let share = expected.map_or_else(by_count, |expected| self.done(now).as_secs_f64() / expected.as_secs_f64());
+        share.min(1.0)
+    }
+
+    /// How long the run still goes on, by the plan's costs and how true they came so far; nothing while nothing goes on.
+    pub(super) fn left(&self, now: Duration) -> Option<Duration> {
+        let expected = self.expected.filter(|_| !self.hold.is_still())?;
+        let done = self.done(now);
+        let speed = (done + TRUST_IN_PLAN).as_secs_f64() / (self.active(now) + TRUST_IN_PLAN).as_secs_f64();
+        Duration::try_from_secs_f64(expected.saturating_sub(done).as_secs_f64() / speed).ok()
+    }
+
+    /// What is done of the expected time.
+    fn done(&self, now: Duration) -> Duration {
+        self.over.expected + self.steps.iter().map(|step| step.done(now)).sum::<Duration>()
+    }
+
+    /// How long the run went on, without the time in which nothing could.
+    fn active(&self, now: Duration) -> Duration {
+        let still = self.hold.still_since().map_or(Duration::ZERO, |since| now.saturating_sub(since.max(self.since)));
+        now.saturating_sub(self.since).saturating_sub(self.still + still)
+    }
+
+    fn waits(&mut self, id: &str, wait: Wait) {
+        if let Some(step) = self.steps.iter_mut().find(|step| step.id == id) {
+            step.wait = Some(wait);
+        }
+    }
+
+    fn end(&mut self, id: &str) -> Option<Step> {
+        let place = self.steps.iter().position(|step| step.id == id)?;
+        let step = self.steps.remove(place);
+        self.over.rows += step.fill.as_ref().map_or(0, |fill| fill.rows_total);
+        Some(step)
+    }
+
+    /// Somebody's word goes before the server's state, and a stop that goes on keeps its beginning.
+    fn judge(&mut self, now: Duration) {
+        let before = self.hold.still_since();
+        let reason = self.pressure.reason.clone();
+        self.hold = match (&self.paused, self.pressure.level) {
+            (Some(by), _) => {
+                let since = if let Hold::Paused { since, .. } = self.hold { since } else { now };
+                Hold::Paused { since, by: by.clone() }
+            }
+            (None, level) if level >= 1.0 => {
+                let since = if let Hold::Stopped { since, .. } = self.hold { since } else { now };
+                Hold::Stopped { since, reason }
+            }
+            (None, level) if level > 0.0 => Hold::Slowed { level, reason },
+            (None, _) => Hold::Free,
+        };
+        if before != self.hold.still_since() {
+            self.still += before.map_or(Duration::ZERO, |since| now.saturating_sub(since.max(self.since)));
+        }
     }
 }
 
-/// One batch of a backfill, as far as its speed needs it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Batch {
-    /// When it was done.
-    pub(super) at: Duration,
-    /// How long it took.
-    pub(super) elapsed: Duration,
-    /// Its rows.
-    pub(super) rows: u64,
-    /// The next heap block.
-    pub(super) block: u64,
-    /// The heap's end.
-    pub(super) blocks: u64,
+/// A step in flight.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// Its id.
+    pub(super) id: String,
+    /// What it does.
+    pub(super) title: String,
+    /// Its lock.
+    pub(super) lock: LockLevel,
+    /// When it began.
+    pub(super) since: Duration,
+    /// What it waits for.
+    pub(super) wait: Option<Wait>,
+    /// Its batches, where it has some.
+    pub(super) fill: Option<Fill>,
+    expected: Duration,
 }
 
-/// The batches of the last seconds.
-#[derive(Debug, Default)]
-struct Pace(VecDeque<Batch>);
+/// What a step waits for.
+#[derive(Debug)]
+pub(super) enum Wait {
+    /// A lock that was not to be had; the step rests and tries again.
+    Lock {
+        /// Who held it.
+        holders: Vec<LockHolder>,
+        /// Which attempt failed.
+        attempt: u32,
+        /// Of how many.
+        attempts: u32,
+        /// The rest before the next one.
+        rest: Duration,
+    },
+    /// Transactions that are older than a statement of it.
+    Transactions {
+        /// Whose.
+        holders: Vec<LockHolder>,
+        /// For how long it waits.
+        elapsed: Duration,
+    },
+}
 
-impl Pace {
-    fn batch(&mut self, batch: Batch) -> Speed {
-        // A rescan begins at the first block again: what was measured before tells nothing about its end.
-        if self.0.back().is_some_and(|last| batch.block < last.block) {
-            self.0.clear();
+impl Wait {
+    /// Who keeps it waiting.
+    pub(super) fn holders(&self) -> &[LockHolder] {
+        match self {
+            Wait::Lock { holders, .. } | Wait::Transactions { holders, .. } => holders,
         }
-        self.0.push_back(batch);
-        while self.0.len() > 2 && self.0.front().is_some_and(|first| first.at + WINDOW < batch.at) {
-            self.0.pop_front();
-        }
-        let first = self.0.front().unwrap_or(&batch);
-        let rows: u64 = self.0.iter().map(|batch| batch.rows).sum();
-        let time = (batch.at + first.elapsed).saturating_sub(first.at).as_secs_f64();
-        // The first batch's own blocks are unknown, so blocks are counted from its end.
-        let block_time = batch.at.saturating_sub(first.at).as_secs_f64();
-        let blocks = batch.block.saturating_sub(first.block) as f64;
-        let ahead = batch.blocks.saturating_sub(batch.block) as f64;
-        Speed {
-            rows_per_second: if time > 0.0 { rows as f64 / time } else { 0.0 },
-            left: (blocks > 0.0).then(|| Duration::try_from_secs_f64(ahead * block_time / blocks).ok()).flatten(),
+    }
+}
+
+impl Step {
+    /// What it works on: `public.orders` of `backfill/public.orders/backfill`.
+    pub(super) fn subject(&self) -> String {
+        let inner = self.id.split_once('/').and_then(|(_, rest)| rest.rsplit_once('/')).map(|(inner, _)| inner);
+        inner.map_or_else(|| self.title.clone(), printable)
+    }
+
+    /// What is done of its expected time.
+    fn done(&self, now: Duration) -> Duration {
+        match &self.fill {
+            Some(fill) => self.expected.mul_f64(fill.share()),
+            None => self.expected.min(now.saturating_sub(self.since)),
         }
     }
 }
@@ -110,37 +312,63 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Start;
 
-    fn batch(second: u64, rows: u64, block: u64) -> Batch {
-        Batch { at: Duration::from_secs(second), elapsed: Duration::from_secs(1), rows, block, blocks: 1_000 }
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn started(id: &str, expected: u32) -> Event {
+        let title = format!("do {id}");
+        Event::StepStarted { id: id.to_owned(), title, lock: LockLevel::None, expected: expected * SECOND }
+    }
+
+    fn run(expected: u32) -> Progress {
+        let mut progress = Progress::default();
+        let fingerprint = "sha256:ab".to_owned();
+        let (rows_expected, expected) = (Some(3_000), Some(expected * SECOND));
+        let event =
+            Event::RunStarted { run: 1, start: Start::Fresh, fingerprint, migrations: 2, rows_expected, expected };
+        progress.note(&event, Duration::ZERO);
+        progress
     }
 
     #[test]
-    fn the_first_batch_tells_a_rate_and_no_end() {
-        let speed = Pace::default().batch(batch(1, 500, 10));
-        assert_eq!(speed, Speed { rows_per_second: 500.0, left: None });
+    fn what_is_left_of_a_run_begins_with_the_plan_and_follows_how_true_it_came() {
+        let mut progress = run(100);
+        assert_eq!(progress.left(Duration::ZERO), Some(100 * SECOND));
+        progress.note(&started("a/b/c", 50), Duration::ZERO);
+        // It took three times as long as expected, so the other half does so, too, but for the trust in the plan.
+        progress.note(&Event::StepDone { id: "a/b/c".to_owned(), elapsed: 150 * SECOND }, 150 * SECOND);
+        assert_eq!(progress.left(150 * SECOND), Some(50 * SECOND * 160 / 60));
+        assert_eq!(progress.share(150 * SECOND), 0.5);
+        // What was found done is no speed, and no time left.
+        progress.note(&Event::StepSkipped { id: "a/b/d".to_owned(), expected: 50 * SECOND }, 150 * SECOND);
+        assert_eq!(progress.left(150 * SECOND), Some(Duration::ZERO));
     }
 
     #[test]
-    fn the_end_follows_from_the_blocks_of_the_last_seconds_and_not_from_the_average() {
-        let mut pace = Pace::default();
-        for second in 1..=20 {
-            pace.batch(batch(second, 1_000, second * 20));
+    fn time_in_which_nothing_went_on_says_nothing_about_the_end() {
+        let pressed = |level| Event::Pressure { level, reason: Some("lag".to_owned()), resting: SECOND };
+        let paused = |paused| Event::Controlled { paused, workers: None, batch: None, by: "ann".to_owned() };
+        let mut progress = run(100);
+        progress.note(&pressed(1.0), 10 * SECOND);
+        progress.note(&pressed(1.5), 20 * SECOND);
+        assert_eq!(progress.hold, Hold::Stopped { since: 10 * SECOND, reason: Some("lag".to_owned()) });
+        assert_eq!((progress.left(500 * SECOND), progress.active(500 * SECOND)), (None, 10 * SECOND));
+        progress.note(&paused(true), 500 * SECOND);
+        progress.note(&pressed(0.0), 600 * SECOND);
+        assert_eq!(progress.hold, Hold::Paused { since: 500 * SECOND, by: "ann".to_owned() });
+        progress.note(&paused(false), 1_000 * SECOND);
+        assert_eq!((&progress.hold, progress.active(1_000 * SECOND)), (&Hold::Free, 10 * SECOND));
+        assert_eq!(progress.active(1_005 * SECOND), 15 * SECOND);
+    }
+
+    #[test]
+    fn a_step_is_named_by_its_table_where_it_has_one() {
+        let mut progress = run(1);
+        for (id, subject) in [("backfill/public.a/b/backfill", "public.a/b"), ("prepare/tenants", "do prepare/tenants")]
+        {
+            progress.note(&started(id, 1), Duration::ZERO);
+            assert_eq!(progress.step(id).map(Step::subject).as_deref(), Some(subject));
         }
-        // The throttle now lets a tenth through.
-        let mut speed = pace.batch(batch(21, 100, 402));
-        for second in 22..=60 {
-            speed = pace.batch(batch(second, 100, 402 + 2 * (second - 21)));
-        }
-        assert_eq!(speed.rows_per_second, 100.0);
-        assert_eq!(speed.left, Some(Duration::from_secs((1_000 - 480) / 2)));
-    }
-
-    #[test]
-    fn a_rescan_starts_the_measuring_again() {
-        let mut pace = Pace::default();
-        pace.batch(batch(1, 10, 100));
-        pace.batch(batch(2, 10, 1_000));
-        assert_eq!(pace.batch(batch(3, 7, 50)), Speed { rows_per_second: 7.0, left: None });
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::progress::Speed;
+use super::fill::Fill;
+use super::progress::{Hold, Progress, Wait};
 use crate::catalog::LockHolder;
 use crate::event::Start;
-use crate::report::human::{count, counted, duration, printable, rate};
+use crate::report::human::{bytes, count, counted, duration, printable, rate};
 
 /// More sessions than these are only counted.
 const NAMED_HOLDERS: usize = 3;
@@ -22,25 +23,38 @@ pub(super) fn run_started(run: i64, start: Start, migrations: usize) -> String {
 /// The run stops where it was asked to.
 pub(super) const STOPPING: &str = "stopping: what was in flight is finished";
 
-/// A lock that was not to be had.
-pub(super) fn lock_waited(holders: &[LockHolder], attempt: u32, attempts: u32, rest: Duration) -> String {
-    let who = who(holders).unwrap_or_else(|| "its holder has just gone".to_owned());
-    format!("waiting for a lock: {who}, attempt {attempt} of {attempts}, again in {}", duration(rest))
+/// What a step waits for.
+pub(super) fn wait(wait: &Wait) -> String {
+    match wait {
+        Wait::Lock { holders, attempt, attempts, rest } => {
+            let who = who(holders).unwrap_or_else(|| "its holder has just gone".to_owned());
+            format!("waiting for a lock: {who}, attempt {attempt} of {attempts}, again in {}", duration(*rest))
+        }
+        Wait::Transactions { holders, elapsed } => {
+            let who = who(holders).unwrap_or_else(|| "they have just gone".to_owned());
+            format!("waiting for older transactions for {}: {who}", duration(*elapsed))
+        }
+    }
 }
 
-/// A statement that waits for older transactions.
-pub(super) fn statement_waits(holders: &[LockHolder], elapsed: Duration) -> String {
-    let who = who(holders).unwrap_or_else(|| "they have just gone".to_owned());
-    format!("waiting for older transactions for {}: {who}", duration(elapsed))
-}
+/// Nothing slows the backfills any more.
+pub(super) const RELEASED: &str = "nothing holds the backfills back any more";
 
-/// What holds the backfills back.
-pub(super) fn pressure(level: f64, reason: Option<&str>) -> String {
-    let why = reason.map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
-    match level {
-        level if level >= 1.0 => format!("held{why}"),
-        level if level > 0.0 => format!("slowed by {:.0} %{why}", level * 100.0),
-        _ => "nothing holds the backfill back any more".to_owned(),
+/// What holds the backfills back now, and for how long; nothing where nothing does.
+pub(super) fn hold(hold: &Hold, now: Duration) -> Option<String> {
+    let why =
+        |reason: &Option<String>| reason.as_ref().map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
+    let lasted = |since: &Duration| match now.saturating_sub(*since) {
+        short if short < Duration::from_secs(1) => String::new(),
+        time => format!(" for {}", duration(time)),
+    };
+    match hold {
+        Hold::Free => None,
+        Hold::Slowed { level, reason } => Some(format!("slowed by {:.0} %{}", level * 100.0, why(reason))),
+        Hold::Stopped { since, reason } => Some(format!("held{}{}", lasted(since), why(reason))),
+        Hold::Paused { since, by } => {
+            Some(format!("paused by {}{}; `tenantctl resume` goes on", printable(by), lasted(since)))
+        }
     }
 }
 
@@ -49,15 +63,56 @@ pub(super) fn controlled(paused: bool, workers: Option<u32>, batch: Option<Durat
     let mut what = vec![if paused { "paused".to_owned() } else { "running".to_owned() }];
     what.extend(workers.map(|workers| counted(workers as usize, "worker", "workers")));
     what.extend(batch.map(|batch| format!("batches of {}", duration(batch))));
-    format!("{} by {}", what.join(", "), printable(by))
+    format!("set by {}: {}", printable(by), what.join(", "))
 }
 
-/// How far a backfill is.
-pub(super) fn backfill(rows: u64, expected: Option<u64>, speed: Speed) -> String {
-    let of = expected.map(|rows| format!(" of ~{}", count(rows))).unwrap_or_default();
-    let left = speed.left.map(|left| format!(", {} left", duration(left))).unwrap_or_default();
-    let pace = rate(speed.rows_per_second);
-    format!("{}{of} rows, {pace}{left}", count(rows))
+/// How far a backfill is: rows and, where it goes on, the rate and what is left.
+pub(super) fn how_far(fill: &Fill, hold: &Hold, now: Duration) -> Vec<String> {
+    let rows = format!("{} rows", of_about(fill.rows_total, fill.rows_expected));
+    let speed = if hold.is_still() { None } else { fill.speed(now) };
+    let rate = speed.map(|speed| rate(speed.rows_per_second));
+    let left = speed.and_then(|speed| speed.left).map(|left| format!("{} left", duration(left)));
+    [Some(rows), rate, left].into_iter().flatten().collect()
+}
+
+/// What a backfill costs so far, and how many work at it.
+pub(super) fn what_it_costs(fill: &Fill, now: Duration) -> Vec<String> {
+    let workers = counted(fill.workers(now), "worker", "workers");
+    measured(fill).into_iter().chain([workers]).collect()
+}
+
+/// What a backfill cost, as far as that is measured.
+pub(super) fn measured(fill: &Fill) -> Vec<String> {
+    let hot = fill.hot_share().map(|share| format!("HOT {}", percent(share)));
+    let wal = fill.wal().map(|wal| format!("{} of WAL", bytes(wal)));
+    let heap = fill.heap_growth().map(|growth| format!("heap {growth:.2}x"));
+    [hot, wal, heap].into_iter().flatten().collect()
+}
+
+/// How far the whole run is: rows of all rows, and what is left of its time.
+pub(super) fn whole(progress: &Progress, now: Duration) -> Vec<String> {
+    let expected = progress.rows_expected().filter(|rows| *rows > 0);
+    let rows = expected.map(|expected| format!("{} rows", of_about(progress.rows(), Some(expected))));
+    let left = progress.left(now).map(|left| format!("about {} left", duration(left)));
+    [rows, left].into_iter().flatten().collect()
+}
+
+/// The heap blocks of a backfill.
+pub(super) fn blocks(fill: &Fill) -> String {
+    format!("block {} of {}", count(fill.block), count(fill.blocks))
+}
+
+/// A share in whole percents; never all of it before that is so.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.0} %", (share * 100.0).floor())
+}
+
+/// So many, of about so many; where there are more than were expected nobody knows of how many.
+fn of_about(number: u64, expected: Option<u64>) -> String {
+    match expected {
+        Some(expected) if number <= expected => format!("{} of ~{}", count(number), count(expected)),
+        _ => count(number),
+    }
 }
 
 fn who(holders: &[LockHolder]) -> Option<String> {

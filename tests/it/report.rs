@@ -10,7 +10,7 @@ use anyhow::Context;
 use serde_json::Value;
 use tenantctl::error::{Code, Exit, Failure};
 use tenantctl::plan::{Blocker, Facts, Kind};
-use tenantctl::report::outcome::{self, Applied, Outcome, State};
+use tenantctl::report::outcome::{self, Applied, Backfills, Growth, Outcome, State};
 use tenantctl::report::plan::{Detail, Page};
 use tenantctl::report::{self, Format, Shape, failure};
 use tenantctl::sql::Script;
@@ -141,6 +141,14 @@ fn ended(state: State) -> Outcome {
         fingerprint: "sha256:ab12".to_owned(),
         applied: vec![applied("V1__prepare", 1, 1, 0, 0.12), applied("V5__backfill_invoices", 3, 0, 3_200_000, 70.5)],
         rows_written: 3_200_000,
+        backfills: Some(Backfills {
+            rows_written: 3_200_000,
+            rows_meanwhile: 12,
+            hot_rows: 2_860_000,
+            wal_bytes: 1_420_000_000,
+            growth: Some(Growth { heap_bytes: 80_000_000, index_bytes: 3_000_000 }),
+            elapsed: Duration::from_secs(70),
+        }),
         elapsed: Duration::from_secs(80),
         state,
     }
@@ -166,6 +174,9 @@ fn a_finished_run_says_what_it_did() {
       V1__prepare            120 ms  1 step, 1 found done
       V5__backfill_invoices  1m 11s  3 steps               3,200,000 rows
 
+    Backfills: 3,200,000 rows in 1m 10s, HOT 89 %, 1.32 GiB of WAL, heap +76.29 MiB, indexes +2.86 MiB,
+               12 rows filled by writers or deleted meanwhile
+
     Run 3, sha256:ab12
     Next: `tenantctl verify` proves it.
     "#);
@@ -173,7 +184,9 @@ fn a_finished_run_says_what_it_did() {
 
 #[test]
 fn a_stopped_run_says_where_why_and_how_to_go_on() {
-    insta::assert_snapshot!(said(&stopped()), @r#"
+    let mut outcome = stopped();
+    outcome.backfills = Some(Backfills { growth: None, rows_meanwhile: 0, ..outcome.backfills.unwrap() });
+    insta::assert_snapshot!(said(&outcome), @r#"
     Stopped at expand/public.orders/add-owner-column: lock-not-acquired
       could not add tenant_id to public.orders: pid 123 (psql) holds its lock
 
@@ -182,6 +195,8 @@ fn a_stopped_run_says_where_why_and_how_to_go_on() {
 
       V1__prepare            120 ms  1 step, 1 found done
       V5__backfill_invoices  1m 11s  3 steps               3,200,000 rows
+
+    Backfills: 3,200,000 rows in 1m 10s, HOT 89 %, 1.32 GiB of WAL
 
     Run 3, sha256:ab12
     To go on: end that session, or try at a quiet hour; run the same command again; it goes on where it
@@ -208,6 +223,11 @@ fn an_outcome_in_json_has_the_error_in_the_form_of_every_error() {
     outcome::write(&ended(State::Finished { left: 0 }), Shape::Json, &mut page).unwrap();
     let value: Value = serde_json::from_slice(&page).unwrap();
     assert_eq!((&value["state"], &value["stopped"]), (&Value::from("finished"), &Value::Null));
+    assert_eq!(
+        (&value["backfills"]["hot_rows"], &value["backfills"]["elapsed_seconds"]),
+        (&2_860_000.into(), &70.0.into())
+    );
+    assert_eq!(value["backfills"]["growth"]["heap_bytes"], 80_000_000);
 }
 
 #[test]

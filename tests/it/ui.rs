@@ -1,5 +1,7 @@
 //! What the operator reads on stderr.
 
+mod log;
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,9 +55,9 @@ fn run(ui: &Ui) {
             expected: None,
         },
         Event::MigrationStarted { version: 2, name: "expand_orders".to_owned(), phase: Phase::Expand, steps: 2 },
-        Event::StepStarted { id: id("add"), title, lock: LockLevel::AccessExclusive },
+        Event::StepStarted { id: id("add"), title, lock: LockLevel::AccessExclusive, expected: elapsed },
         Event::StepDone { id: id("add"), elapsed },
-        Event::StepSkipped { id: id("pass") },
+        Event::StepSkipped { id: id("pass"), expected: elapsed },
         Event::Stopping,
         Event::MigrationDone { version: 2 },
         Event::RunFinished { run: 3, migrations: 1 },

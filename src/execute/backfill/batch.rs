@@ -22,6 +22,8 @@ pub(super) struct Done {
     pub(super) hot: u64,
     /// Bytes of log.
     pub(super) wal: u64,
+    /// Blocks of the heap by now.
+    pub(super) heap: u64,
 }
 
 impl Driver<'_> {
@@ -72,5 +74,6 @@ fn done(batch: &Row, record: &Row) -> Option<Done> {
         unowned: count(batch, 2)?,
         wal: get::<i64>(record, 0).ok().map(|bytes| bytes.max(0).unsigned_abs())?,
         hot: count(record, 1)?,
+        heap: count(record, 2)?,
     })
 }

@@ -91,6 +91,7 @@ impl Driver<'_> {
             worker,
             block: reached.blocks,
             blocks: job.blocks.unsigned_abs(),
+            heap_blocks: Some(done.heap),
             elapsed: took,
         });
     }

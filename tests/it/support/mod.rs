@@ -7,6 +7,7 @@ pub mod dump;
 pub mod lockstep;
 pub mod plan;
 pub mod run;
+pub mod schema;
 pub mod tls_server;
 
 use std::sync::OnceLock;
