@@ -256,12 +256,23 @@ pub struct Index {
     pub method: String,
     /// Its key columns in order; nothing where an expression stands.
     pub columns: Vec<Option<Ident>>,
+    /// The other columns that decide whether an update needs a new entry: included ones, and those in its expressions and
+    /// its condition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_columns: Vec<Ident>,
     /// Unique.
     pub unique: bool,
     /// Usable by queries; false is what a broken CONCURRENTLY leaves behind.
     pub valid: bool,
     /// It covers only rows that satisfy a condition.
     pub partial: bool,
+}
+
+impl Index {
+    /// Whether the index keeps something of the column, or asks for it.
+    pub fn holds(&self, column: &Ident) -> bool {
+        self.columns.iter().flatten().chain(&self.other_columns).any(|it| it == column)
+    }
 }
 
 /// When a trigger fires, as `tgenabled` says it.

@@ -10,6 +10,9 @@ use super::Ident;
 /// How a table lies on disk.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Storage {
+    /// Its table access method, where that is another one than `heap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_method: Option<Ident>,
     /// The percentage of a page that new rows may fill.
     pub fillfactor: u32,
     /// Bytes of its TOAST table, without that table's index.

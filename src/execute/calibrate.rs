@@ -7,7 +7,8 @@ use serde::Deserialize;
 use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::error::{Code, Failure};
 use crate::pg::{Fault, Limits, Parameter, Refusal, Session, Transaction, Type, get};
-use crate::plan::{Cost, Kind, Notice, Op, Plan, Sample, Samples, TablePlan};
+use crate::plan::{Cascade, Cost, Kind, Notice, Op, Plan, Sample, Samples, TablePlan};
+use crate::sql::Scan;
 use crate::sql::calibration::{self, Copy};
 
 /// How many tables are measured at most, those with the most log first.
@@ -20,6 +21,8 @@ const PAGES: u64 = 2_000;
 const BYTES: u64 = 256 << 20;
 /// How many batches a copy is written in at most.
 const BATCHES: u64 = 32;
+/// The blocks that are gone over together in several passes (see `execute::backfill`).
+const CASCADE_BLOCKS: u64 = 512;
 /// Bytes of a page.
 const PAGE: u64 = 8_192;
 
@@ -107,12 +110,24 @@ async fn measure(
     session.transaction(limits, &copy.make).await?;
     let (heap, indexes) = sizes(session, &copy).await?;
     let mut sample = Sample::default();
-    // As many batches as the table will have: entries that are scattered over an index find more room between batches.
     let blocks = heap / PAGE;
-    let batches = cost.batches.clamp(1, BATCHES).min(blocks.max(1));
-    for batch in 0..batches {
-        let range = (blocks * batch / batches, blocks * (batch + 1) / batches);
-        add(&mut sample, session, &copy, range, limits).await?;
+    let cascade = match copy.scan {
+        Scan::Ranges { .. } => Cascade::single(),
+        Scan::Cascade { growth } => {
+            let rows = table.rows.unwrap_or(0) as f64 / (table.heap_bytes / PAGE).max(1) as f64;
+            Cascade::new(rows, f64::from(growth), 0.0)
+        }
+    };
+    // As many batches as the table will have: entries that are scattered over an index find more room between batches.
+    let ranges = match cascade.passes() {
+        1 => cost.batches.clamp(1, BATCHES).min(blocks.max(1)),
+        _ => blocks.div_ceil(CASCADE_BLOCKS).max(1),
+    };
+    for range in 0..ranges {
+        let range = (blocks * range / ranges, blocks * (range + 1) / ranges);
+        for pass in 0..cascade.passes() {
+            add(&mut sample, session, &copy, range, (&cascade, pass), limits).await?;
+        }
     }
     let (heap_after, indexes_after) = sizes(session, &copy).await?;
     sample.heap_bytes = heap_after.saturating_sub(heap);
@@ -148,10 +163,15 @@ async fn add(
     session: &mut Session,
     copy: &Copy,
     (from, until): (u64, u64),
+    (cascade, pass): (&Cascade, usize),
     limits: &Limits,
 ) -> Result<(), Refusal> {
     let (first, past) = (format!("({from},0)"), format!("({until},0)"));
-    let range: [Parameter<'_>; 2] = [(&first, Type::TEXT), (&past, Type::TEXT)];
+    let (number, lines) = (i32::try_from(pass).unwrap_or(i32::MAX), cascade.lines(pass));
+    let mut range: Vec<Parameter<'_>> = vec![(&first, Type::TEXT), (&past, Type::TEXT)];
+    if let Scan::Cascade { .. } = copy.scan {
+        range.extend::<[Parameter<'_>; 2]>([(&number, Type::INT4), (&lines, Type::BYTEA)]);
+    }
     let transaction = session.begin(limits, &copy.settings).await?;
     // The server hands its counts on once a second: until then those of earlier transactions are among them.
     let before = hot_rows(&transaction, copy).await?;

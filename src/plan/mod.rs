@@ -27,7 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::code::Star;
-use crate::catalog::{Activity, Catalog, Ident, LockHolder, QualifiedName, Table};
+use crate::catalog::{Activity, Catalog, Column, Ident, LockHolder, QualifiedName, Table};
 use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
 use crate::pressure::Readings;
@@ -45,7 +45,7 @@ pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsuppo
 pub use preflight::{Found, Kind, Room, Weight, kinds_table, surroundings, unreadable};
 pub use prepare::{SystemTenant, Tenants};
 pub use sample::{Sample, Samples};
-pub use strategy::Strategy;
+pub use strategy::{Filling, Strategy};
 
 /// The stages of the conversion, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -127,6 +127,12 @@ pub struct TablePlan {
     pub owned: OwnedTable,
     /// How existing rows are filled.
     pub strategy: Strategy,
+    /// Why so, for people.
+    pub reason: String,
+    /// After how many blocks VACUUM comes while they are filled.
+    pub vacuum_every: Option<u32>,
+    /// The columns in whose order `keyset` goes; empty where no key would do.
+    pub key: Vec<Column>,
     /// Estimated rows, where there are statistics.
     pub rows: Option<u64>,
     /// The table's oid when it was planned.
@@ -225,10 +231,17 @@ impl Plan {
             samples: Samples::new(),
             room: Room::of(config, &facts.activity),
         };
+        let mut refused = Vec::new();
         for owned in &owners.tables {
             if let Some(table) = catalog.tables.get(&owned.name) {
-                plan.tables.insert(owned.name.clone(), table_plan(config, catalog, owners, owned, table)?);
+                match plan.table(config, catalog, owners, owned, table) {
+                    Ok(planned) => drop(plan.tables.insert(owned.name.clone(), planned)),
+                    Err(failure) => refused.push(failure),
+                }
             }
+        }
+        if let Some(failure) = refused.into_iter().reduce(both) {
+            return Err(failure);
         }
         plan.notices = notice::notices(config, catalog, owners, &plan, facts);
         plan.blockers = notice::blockers(config, catalog, owners, &plan, facts);
@@ -273,6 +286,38 @@ impl Plan {
         steps.zip(holders.drain(..)).for_each(|(step, holders)| step.blocked_by = holders);
     }
 
+    /// One table as the later floors need it.
+    fn table(
+        &self,
+        config: &Config,
+        catalog: &Catalog,
+        owners: &Owners,
+        owned: &OwnedTable,
+        table: &Table,
+    ) -> Result<TablePlan, Failure> {
+        // In replica mode a foreign key over the owner column would not be checked: its triggers are skipped with the others.
+        let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
+        let draft = TablePlan {
+            owned: owned.clone(),
+            strategy: Strategy::Ranges,
+            reason: String::new(),
+            vacuum_every: None,
+            key: strategy::key(table),
+            rows: table.rows,
+            oid: table.oid,
+            source_columns: table
+                .columns
+                .iter()
+                .filter(|column| owned.owner.columns().contains(&column.name))
+                .map(|column| (column.name.clone(), column.data_type.clone()))
+                .collect(),
+            skip_triggers: catalog.server.may_skip_triggers && !covered,
+        };
+        let Filling { strategy, reason, vacuum_every } =
+            strategy::choose(config, catalog, owners, self, &draft, table)?;
+        Ok(TablePlan { strategy, reason, vacuum_every, ..draft })
+    }
+
     /// Bytes of an owner in a row; of a text, those of the System Tenant's.
     pub fn owner_bytes(&self) -> u32 {
         match self.tenants.id_type.as_str() {
@@ -289,28 +334,14 @@ impl Plan {
     }
 }
 
-fn table_plan(
-    config: &Config,
-    catalog: &Catalog,
-    owners: &Owners,
-    owned: &OwnedTable,
-    table: &Table,
-) -> Result<TablePlan, Failure> {
-    // In replica mode a foreign key over the owner column would not be checked: its triggers are skipped with the others.
-    let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
-    Ok(TablePlan {
-        owned: owned.clone(),
-        strategy: strategy::choose(config, owners, owned, table)?,
-        rows: table.rows,
-        oid: table.oid,
-        source_columns: table
-            .columns
-            .iter()
-            .filter(|column| owned.owner.columns().contains(&column.name))
-            .map(|column| (column.name.clone(), column.data_type.clone()))
-            .collect(),
-        skip_triggers: catalog.server.may_skip_triggers && !covered,
-    })
+/// Two failures as one.
+fn both(first: Failure, second: Failure) -> Failure {
+    let hints: Vec<String> = first.hint.into_iter().chain(second.hint).collect();
+    let hint = match &hints[..] {
+        [one, other] if one == other => one.clone(),
+        hints => hints.join("; "),
+    };
+    Failure::new(first.code, format!("{}\n{}", first.message, second.message)).hint(hint)
 }
 
 /// Numbers the migrations; one without steps is not written.

@@ -3,7 +3,7 @@
 //! Of the user's table they only read. The copy has its indexes, its storage and its generated columns, but no foreign
 //! key, no check, no trigger and no default, so nothing of the application is called or moved.
 
-use super::batch::{Wanted, backfill};
+use super::batch::{Scan, Wanted, backfill};
 use super::quote::{ident, idents, literal, qualified};
 use super::{BOOKKEEPING_SCHEMA, Query, Statement};
 use crate::catalog::{Ident, QualifiedName, Table};
@@ -21,8 +21,10 @@ pub struct Copy {
     pub make: Vec<Statement>,
     /// Sent at the beginning of each batch's transaction.
     pub settings: Vec<Statement>,
-    /// A batch, with what it logs: `$1` and `$2` are the first row position and the one past the last. Answers JSON.
+    /// A batch, with what it logs, and with the parameters that a backfill's batch has. Answers JSON.
     pub batch: Statement,
+    /// How the batches go over the copy.
+    pub scan: Scan,
     /// Answers the bytes of its heap and of its indexes.
     pub sizes: Query,
     /// Answers the HOT updates of this transaction, and of earlier ones that the server has not added up yet.
@@ -59,6 +61,7 @@ pub fn copy(plan: &Plan, planned: &TablePlan, table: &Table, (from, until): (u64
         make,
         settings: vec![Statement::new("SET LOCAL synchronous_commit = off")],
         batch: Statement::new(format!("EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) {}", batches.batch.text())),
+        scan: batches.scan,
         sizes: Query::new(format!("SELECT pg_relation_size({0}), pg_indexes_size({0})", literal(&target))),
         hot_rows: Query::new(format!("SELECT pg_stat_get_xact_tuples_hot_updated({}::regclass)", literal(&target))),
         index: Statement::new(format!("CREATE INDEX ON {target} ({})", ident(column))),

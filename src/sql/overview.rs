@@ -26,6 +26,9 @@ pub enum TableScope {
         source: TableOwner,
         /// How existing rows are filled; nothing where all of them have their owner already.
         strategy: Option<Strategy>,
+        /// Why they are filled so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
         /// Estimated rows, where there are statistics.
         rows: Option<u64>,
     },
@@ -86,6 +89,7 @@ fn scope(table: &TablePlan) -> TableScope {
             Owner::Lookup(lookup) => named(lookup),
         },
         strategy: (!complete).then_some(table.strategy),
+        reason: (!complete).then(|| table.reason.clone()),
         rows: table.rows,
     }
 }

@@ -1,5 +1,7 @@
 //! What the plan says when the configuration does not fit the database. Databases and configurations are texts.
 
+mod strategy;
+
 use std::collections::BTreeMap;
 
 use tenantctl::catalog::{

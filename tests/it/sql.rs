@@ -52,6 +52,7 @@ fn an_index_name_that_another_table_uses_is_not_taken() {
         name: plan::ident("orders_tenant_id_idx"),
         method: "btree".to_owned(),
         columns: vec![Some(plan::ident("id"))],
+        other_columns: Vec::new(),
         unique: false,
         valid: true,
         partial: false,

@@ -181,7 +181,8 @@ impl Part for Index {
     }
 
     fn changes(&self, now: &Self) -> Vec<String> {
-        let Index { name: _, method, columns: over, unique, valid, partial } = self;
+        // A catalog that was kept by an earlier version knows nothing of the other columns.
+        let Index { name: _, method, columns: over, other_columns: _, unique, valid, partial } = self;
         let mut words = Vec::new();
         words.extend(value("the method", method, &now.method));
         words.extend(value("the columns", &columns(over), &columns(&now.columns)));

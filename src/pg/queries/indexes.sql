@@ -11,6 +11,24 @@ SELECT i.indrelid AS table_oid,
             WHERE k.position <= i.indnkeyatts
             ORDER BY k.position
         ),
+        -- Expressions and conditions depend on their columns; constraints hold the dependencies of bare columns.
+        'other_columns', ARRAY(
+            SELECT a.attname
+            FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = i.indrelid
+                AND a.attnum > 0
+                AND NOT a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
+                AND (
+                    a.attnum = ANY (i.indkey)
+                    OR EXISTS (
+                        SELECT FROM pg_catalog.pg_depend AS d
+                        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid AND d.objsubid = 0
+                            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indrelid
+                            AND d.refobjsubid = a.attnum
+                    )
+                )
+            ORDER BY a.attnum
+        ),
         'unique', i.indisunique,
         'valid', i.indisvalid,
         'partial', i.indpred IS NOT NULL

@@ -12,6 +12,7 @@ WITH RECURSIVE locked AS MATERIALIZED (
 wanted AS MATERIALIZED (
     SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relpersistence, c.relowner, c.reltuples, c.relpages,
         c.reltoastrelid, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relnamespace, c.reloftype, n.nspname,
+        (SELECT m.amname FROM pg_catalog.pg_am AS m WHERE m.oid = c.relam AND m.amname <> 'heap') AS access_method,
         coalesce((
             SELECT o.option_value::integer FROM pg_options_to_table(c.reloptions) AS o WHERE o.option_name = 'fillfactor'
         ), 100) AS fillfactor
@@ -163,7 +164,7 @@ SELECT json_build_object(
     'heap_bytes', s.heap_bytes,
     'total_bytes', s.total_bytes,
     'storage', json_build_object(
-        'fillfactor', w.fillfactor, 'toast_bytes', s.toast_bytes, 'indexes', s.indexes
+        'access_method', w.access_method, 'fillfactor', w.fillfactor, 'toast_bytes', s.toast_bytes, 'indexes', s.indexes
     ),
     'row_security', CASE
         WHEN NOT w.relrowsecurity THEN 'off'

@@ -96,18 +96,19 @@ fn tables(script: &Script) -> String {
     let rows = script.tables.iter().map(|overview| {
         let name = code(&overview.name.to_string());
         match &overview.scope {
-            TableScope::Tenant { source, strategy, rows } => format!(
-                "| {name} | tenant | {} | {} | {} |\n",
+            TableScope::Tenant { source, strategy, rows, .. } => format!(
+                "| {name} | tenant | {} | {} | {} | {} |\n",
                 escaped(&words::owner(source)),
                 words::filled(*strategy),
-                escaped(&human::estimate(*rows))
+                escaped(&human::estimate(*rows)),
+                escaped(words::reason(&overview.scope))
             ),
-            TableScope::Shared => format!("| {name} | shared | | | |\n"),
-            TableScope::Ignored => format!("| {name} | ignored | | | |\n"),
+            TableScope::Shared => format!("| {name} | shared | | | | |\n"),
+            TableScope::Ignored => format!("| {name} | ignored | | | | |\n"),
         }
     });
     let summary = human::counted(script.tables.len(), "table", "tables");
-    let table = table(&["Table", "Scope", "Owner", "Filled", "Rows"], rows);
+    let table = table(&["Table", "Scope", "Owner", "Filled", "Rows", "Why so"], rows);
     format!("\n### Tables\n\n{}", folded(&summary, &table))
 }
 

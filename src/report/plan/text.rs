@@ -11,6 +11,8 @@ use crate::catalog::QualifiedName;
 use crate::plan::{LockLevel, Phase};
 use crate::sql::{MigrationScript, Script, ScriptStep, TableOverview, TableScope, Work};
 
+/// How many reasons are told.
+const REASONS: usize = 8;
 /// How many steps are named for what they cost.
 const DEAREST: usize = 5;
 /// Narrower than this, a step's lock stands under its title and not before it.
@@ -22,6 +24,7 @@ pub(super) fn write(script: &Script, page: Page, out: &mut impl Write) -> io::Re
     } else {
         head(script, page.width, out)?;
         tables(script, out)?;
+        filled(script, page.width, out)?;
     }
     locks(script, out)?;
     costs(script, page.width, out)?;
@@ -79,12 +82,30 @@ fn tables(script: &Script, out: &mut impl Write) -> io::Result<()> {
 fn table_row(table: &TableOverview) -> [String; 5] {
     let name = table.name.to_string();
     match &table.scope {
-        TableScope::Tenant { source, strategy, rows } => {
+        TableScope::Tenant { source, strategy, rows, .. } => {
             let filled = words::filled(*strategy).to_owned();
             [name, "tenant".to_owned(), words::owner(source), filled, human::estimate(*rows)]
         }
         TableScope::Shared => [name, "shared".to_owned(), String::new(), String::new(), String::new()],
         TableScope::Ignored => [name, "ignored".to_owned(), String::new(), String::new(), String::new()],
+    }
+}
+
+/// Why tables are filled as they are, a line for each reason.
+fn filled(script: &Script, width: usize, out: &mut impl Write) -> io::Result<()> {
+    let reasons = words::reasons(script);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nWays to fill")?;
+    let widest = reasons.iter().map(|reason| reason.filled.len()).max().unwrap_or(0);
+    reasons.iter().take(REASONS).try_for_each(|reason| {
+        let label = format!("{:widest$}  ", reason.filled);
+        write!(out, "{}", hang_within(width, &label, &format!("{}: {}", reason.of(), reason.text), 2))
+    })?;
+    match reasons.iter().skip(REASONS).map(|reason| reason.tables.len()).sum() {
+        0 => Ok(()),
+        more => writeln!(out, "  and {} for other reasons (--format json)", human::counted(more, "table", "tables")),
     }
 }
 

@@ -152,6 +152,51 @@ pub(super) fn filled(strategy: Option<Strategy>) -> &'static str {
     strategy.map_or("complete", Strategy::as_str)
 }
 
+/// Why a table is filled so; nothing where nothing is to be filled.
+pub(super) fn reason(scope: &TableScope) -> &str {
+    match scope {
+        TableScope::Tenant { reason, .. } => reason.as_deref().unwrap_or_default(),
+        TableScope::Shared | TableScope::Ignored => "",
+    }
+}
+
+/// A reason with the tables that are filled so for it.
+pub(super) struct Reason<'a> {
+    /// The way.
+    pub filled: &'static str,
+    /// Why.
+    pub text: &'a str,
+    /// The tables.
+    pub tables: Vec<&'a QualifiedName>,
+}
+
+impl Reason<'_> {
+    /// `public.orders and public.items`, `12 tables`.
+    pub fn of(&self) -> String {
+        match &self.tables[..] {
+            [one] => one.to_string(),
+            [one, other] => format!("{one} and {other}"),
+            tables => human::counted(tables.len(), "table", "tables"),
+        }
+    }
+}
+
+/// Every reason once, those of the most tables first.
+pub(super) fn reasons(script: &Script) -> Vec<Reason<'_>> {
+    let mut reasons: Vec<Reason<'_>> = Vec::new();
+    for table in &script.tables {
+        if let TableScope::Tenant { strategy: strategy @ Some(_), reason: Some(text), .. } = &table.scope {
+            let filled = filled(*strategy);
+            match reasons.iter_mut().find(|reason| reason.filled == filled && reason.text == text) {
+                Some(reason) => reason.tables.push(&table.name),
+                None => reasons.push(Reason { filled, text, tables: vec![&table.name] }),
+            }
+        }
+    }
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.tables.len()));
+    reasons
+}
+
 /// A migration's name, and how its table is filled.
 pub(super) fn migration(migration: &MigrationScript) -> String {
     let strategy = migration.strategy.map_or_else(String::new, |strategy| format!(" ({})", filled(Some(strategy))));

@@ -77,7 +77,7 @@ async fn hot_updates_are_counted_by_the_batches() {
     let database = server().database().await;
     database.run(SHAPES).await;
     database.run("VACUUM ANALYZE").await;
-    convert(&database, &shapes("bigserial"), Target::End).await.unwrap();
+    convert(&database, &shapes("bigserial", "ranges"), Target::End).await.unwrap();
     let share = |account: &tenantctl::execute::account::Account, table: &str| {
         let step = account.steps.iter().find(|step| step.id == format!("backfill/public.{table}/backfill")).unwrap();
         step.actual.as_ref().unwrap().hot_share().unwrap()

@@ -27,7 +27,15 @@ fn check(name: &str, definition: Option<&str>) -> Check {
 
 fn index(name: &str) -> Index {
     let columns = vec![Some(ident("customer_id")), None];
-    Index { name: ident(name), method: "btree".into(), columns, unique: false, valid: true, partial: false }
+    Index {
+        name: ident(name),
+        method: "btree".into(),
+        columns,
+        other_columns: Vec::new(),
+        unique: false,
+        valid: true,
+        partial: false,
+    }
 }
 
 fn view(view: &str, materialized: bool) -> View {

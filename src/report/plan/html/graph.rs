@@ -207,7 +207,7 @@ impl<'a> Layout<'a> {
     }
 
     fn node(&mut self, table: Table, x: u32, y: u32) {
-        let TableScope::Tenant { source, strategy, rows } = &table.overview.scope else { return };
+        let TableScope::Tenant { source, strategy, rows, .. } = &table.overview.scope else { return };
         let (rows, filled) = (human::estimate(*rows), words::filled(*strategy));
         let title = format!("{}: {}; {rows}, {filled}", table.overview.name, words::owner(source));
         let name = self.fitted(&label(self.script, &table.overview.name), CHARACTER);

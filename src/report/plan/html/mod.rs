@@ -77,6 +77,8 @@ struct Row {
     source: &'static str,
     owner: String,
     filled: &'static str,
+    /// Why so.
+    reason: String,
     rows: String,
     /// Its migrations.
     versions: Vec<i32>,
@@ -218,7 +220,7 @@ fn legend(script: &Script) -> Vec<Legend> {
 
 fn row(script: &Script, table: &TableOverview) -> Row {
     let (scope, source, owner, filled, rows) = match &table.scope {
-        TableScope::Tenant { source, strategy, rows } => {
+        TableScope::Tenant { source, strategy, rows, .. } => {
             ("tenant", words::source(source), words::owner(source), words::filled(*strategy), human::estimate(*rows))
         }
         TableScope::Shared => ("shared", "", "all tenants read it".to_owned(), "", String::new()),
@@ -226,7 +228,8 @@ fn row(script: &Script, table: &TableOverview) -> Row {
     };
     let own = script.migrations.iter().filter(|migration| migration.table.as_ref() == Some(&table.name));
     let versions = own.map(|migration| migration.version).collect();
-    Row { name: table.name.to_string(), scope, source, owner, filled, rows, versions }
+    let reason = words::reason(&table.scope).to_owned();
+    Row { name: table.name.to_string(), scope, source, owner, filled, reason, rows, versions }
 }
 
 fn phases(script: &Script) -> Vec<PhaseView> {
