@@ -58,6 +58,9 @@ pub struct WalSettings {
     pub compressed: bool,
     /// A page whose hint bits alone change goes into the log too (checksums, or `wal_log_hints`).
     pub logs_hints: bool,
+    /// The methods of compression that the role may choose for itself, as PostgreSQL calls them; none where it may not.
+    #[serde(default)]
+    pub methods: Vec<String>,
     /// Bytes of log after which a checkpoint is asked for at the latest (`max_wal_size`).
     pub max_bytes: u64,
 }

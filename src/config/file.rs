@@ -291,6 +291,8 @@ impl Reader<'_> {
             max_blocks: *written.max_blocks.get_ref(),
             pause: self.duration("backfill.pause", &written.pause),
             workers: *written.workers.get_ref(),
+            synchronous_commit: written.synchronous_commit,
+            wal_compression: written.wal_compression,
         };
         if !(1..=MOST_WORKERS).contains(&limits.workers) {
             self.wrong(&written.workers, "backfill.workers", format!("must be from 1 to {MOST_WORKERS}"));

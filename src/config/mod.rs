@@ -273,6 +273,40 @@ pub struct BackfillLimits {
     pub pause: Duration,
     /// How many batches run at once.
     pub workers: u32,
+    /// A batch's commit waits until its log is on disk.
+    pub synchronous_commit: bool,
+    /// How batches compress the pages that they log as a whole.
+    pub wal_compression: WalCompression,
+}
+
+/// How batches compress the pages that they log as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WalCompression {
+    /// With `lz4` or else `zstd`, where the server was built with it, the role may set it and the server does not compress
+    /// anyway.
+    Auto,
+    /// As the server is set.
+    Off,
+    /// Everywhere, and costs the most time for what it saves.
+    Pglz,
+    /// On 15 and later, where the server was built with it.
+    Lz4,
+    /// The same; smaller and slower than `lz4`.
+    Zstd,
+}
+
+impl WalCompression {
+    /// The word of the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WalCompression::Auto => "auto",
+            WalCompression::Off => "off",
+            WalCompression::Pglz => "pglz",
+            WalCompression::Lz4 => "lz4",
+            WalCompression::Zstd => "zstd",
+        }
+    }
 }
 
 /// How strong locks are asked for.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{StrategyChoice, TenantsMode, Unowned};
+use super::{StrategyChoice, TenantsMode, Unowned, WalCompression};
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -228,6 +228,8 @@ pub struct Backfill {
     pub max_blocks: Spanned<u32>,
     pub pause: Spanned<String>,
     pub workers: Spanned<u32>,
+    pub synchronous_commit: bool,
+    pub wal_compression: WalCompression,
 }
 
 impl Default for Backfill {
@@ -238,6 +240,8 @@ impl Default for Backfill {
             max_blocks: unwritten(4096),
             pause: unwritten("0ms".to_owned()),
             workers: unwritten(2),
+            synchronous_commit: false,
+            wal_compression: WalCompression::Auto,
         }
     }
 }

@@ -120,6 +120,7 @@ fn supported(version: u32) -> Result<(), Failure> {
 #[derive(Deserialize)]
 struct Since15 {
     may_skip_triggers: bool,
+    wal_methods: Vec<String>,
     publications: Vec<(u32, Ident)>,
 }
 
@@ -171,6 +172,7 @@ impl Reader<'_> {
             let row = self.row(&SINCE_15, &[self.schemas()]).await?;
             let newer: Since15 = item(&SINCE_15, &row)?;
             server.may_skip_triggers = newer.may_skip_triggers;
+            server.wal.methods = newer.wal_methods;
             fill(&mut tables, newer.publications, |table, publication| {
                 if let Err(place) = table.publications.binary_search(&publication) {
                     table.publications.insert(place, publication);

@@ -5,6 +5,7 @@
 
 mod backfill;
 mod cascade;
+mod compression;
 mod cost;
 mod enforce;
 mod estimate;
@@ -198,6 +199,8 @@ pub struct Plan {
     pub blockers: Vec<Blocker>,
     /// How batches are paced.
     pub backfill: BackfillLimits,
+    /// What batches set `wal_compression` to, where that helps.
+    pub wal_compression: Option<&'static str>,
     /// How strong locks are asked for.
     pub locks: LockLimits,
     /// What was measured on copies, where somebody asked for it.
@@ -227,6 +230,7 @@ impl Plan {
             notices: Vec::new(),
             blockers: Vec::new(),
             backfill: config.backfill.clone(),
+            wal_compression: compression::choose(config, &catalog.server)?,
             locks: config.locks.clone(),
             samples: Samples::new(),
             room: Room::of(config, &facts.activity),

@@ -82,9 +82,7 @@ impl Signal {
     /// What counts, as a sentence.
     fn meaning(self) -> &'static str {
         match self {
-            Signal::ReplicaLag => {
-                "How long ago the WAL passed the point to which the slowest replica has replayed it."
-            }
+            Signal::ReplicaLag => "How long ago the WAL passed the point to which the slowest replica has replayed it.",
             Signal::ReplicaBytes => "How much WAL a replica has left to replay, or to receive where it replays none.",
             Signal::SlotWal => {
                 "How much WAL a slot keeps; where the server gives slots up (max_slot_wal_keep_size), three quarters of that is \

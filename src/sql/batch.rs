@@ -70,12 +70,9 @@ pub(super) enum Wanted {
 pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfill {
     let name = qualified(&table.owned.name);
     let column = ident(&plan.owner_column);
-    let mut settings = vec![
-        // A lost batch loses its checkpoint too, since both are one transaction.
-        Statement::new("SET LOCAL synchronous_commit = off"),
-        // The trigger that passes owners down leaves the backfill's own updates alone.
-        Statement::new("SET LOCAL tenantctl.backfill = 'on'"),
-    ];
+    let mut settings = durability(plan);
+    // The trigger that passes owners down leaves the backfill's own updates alone.
+    settings.push(Statement::new("SET LOCAL tenantctl.backfill = 'on'"));
     settings.push(Statement::new(match table.skip_triggers {
         true => "SET LOCAL session_replication_role = replica",
         // The application's triggers will fire, and may rely on the role's own path.
@@ -104,6 +101,14 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         rows: table.rows,
         pace: plan.backfill.clone(),
     }
+}
+
+/// How a batch is logged, and whether it waits for that.
+pub(super) fn durability(plan: &Plan) -> Vec<Statement> {
+    // A lost batch loses its checkpoint too, since both are one transaction.
+    let lazily = (!plan.backfill.synchronous_commit).then(|| Statement::new("SET LOCAL synchronous_commit = off"));
+    let compressed = plan.wal_compression.map(|method| Statement::new(format!("SET LOCAL wal_compression = {method}")));
+    lazily.into_iter().chain(compressed).collect()
 }
 
 fn scan(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Scan {

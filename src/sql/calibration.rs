@@ -3,7 +3,7 @@
 //! Of the user's table they only read. The copy has its indexes, its storage and its generated columns, but no foreign
 //! key, no check, no trigger and no default, so nothing of the application is called or moved.
 
-use super::batch::{Scan, Wanted, backfill};
+use super::batch::{Scan, Wanted, backfill, durability};
 use super::quote::{ident, idents, literal, qualified};
 use super::{BOOKKEEPING_SCHEMA, Query, Statement};
 use crate::catalog::{Ident, QualifiedName, Table};
@@ -59,7 +59,7 @@ pub fn copy(plan: &Plan, planned: &TablePlan, table: &Table, (from, until): (u64
     let batches = backfill(plan, &TablePlan { owned, ..planned.clone() }, Wanted::Unfilled);
     Copy {
         make,
-        settings: vec![Statement::new("SET LOCAL synchronous_commit = off")],
+        settings: durability(plan),
         batch: Statement::new(format!("EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) {}", batches.batch.text())),
         scan: batches.scan,
         sizes: Query::new(format!("SELECT pg_relation_size({0}), pg_indexes_size({0})", literal(&target))),

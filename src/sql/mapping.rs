@@ -3,7 +3,7 @@
 //! No foreign key leads from a tenant to its row. The application deletes and truncates its table as before; the tenant
 //! stays and keeps the key, and with it whatever rows it owns.
 
-use super::batch::{Backfill, Scan, answer, extent, range};
+use super::batch::{Backfill, Scan, answer, durability, extent, range};
 use super::filler::function;
 use super::quote::{dollar, ident, literal, qualified};
 use super::{Query, Statement};
@@ -123,7 +123,7 @@ pub(super) fn batches(plan: &Plan, mapping: &Mapping) -> Backfill {
         answer("(SELECT count(*) FROM seen)", "(SELECT count(*) FROM done)", "0::bigint"),
     );
     Backfill {
-        settings: vec![Statement::new("SET LOCAL synchronous_commit = off")],
+        settings: durability(plan),
         batch: Statement::new(batch),
         // Two that insert at once would wait for each other's slugs.
         scan: Scan::Ranges { at_once: false },

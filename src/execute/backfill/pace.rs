@@ -58,8 +58,7 @@ mod tests {
     use super::*;
 
     fn limits() -> BackfillLimits {
-        let batch = Duration::from_millis(250);
-        BackfillLimits { batch, min_blocks: 8, max_blocks: 4096, pause: Duration::ZERO, workers: 1 }
+        crate::config::parse("", "tenantctl.toml").unwrap().backfill
     }
 
     #[test]

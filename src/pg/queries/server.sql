@@ -13,6 +13,8 @@ SELECT
         'wal', json_build_object(
             'full_page_writes', current_setting('full_page_writes')::boolean,
             'compressed', current_setting('wal_compression') <> 'off',
+            -- Before 15 there is one method, and only a superuser may choose.
+            'methods', CASE WHEN r.rolsuper THEN json_build_array('pglz') ELSE json_build_array() END,
             'logs_hints', current_setting('data_checksums')::boolean OR current_setting('wal_log_hints')::boolean,
             'max_bytes', pg_size_bytes(current_setting('max_wal_size'))
         )

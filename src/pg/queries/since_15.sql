@@ -12,6 +12,11 @@ WITH published AS (
 )
 SELECT json_build_object(
     'may_skip_triggers', has_parameter_privilege('session_replication_role', 'SET'),
+    'wal_methods', (
+        SELECT coalesce(json_agg(method), '[]')
+        FROM pg_catalog.pg_settings AS s, unnest(s.enumvals) AS method
+        WHERE s.name = 'wal_compression' AND has_parameter_privilege(s.name, 'SET') AND method IN ('pglz', 'lz4', 'zstd')
+    ),
     'publications', (
         SELECT coalesce(json_agg(json_build_array(table_oid, pubname)), '[]') FROM published
     )

@@ -110,6 +110,12 @@ impl Estimator<'_> {
         &self.catalog.server.wal
     }
 
+    /// The same for batches, which may compress.
+    fn batch_wal(&self) -> WalSettings {
+        let wal = self.wal();
+        WalSettings { compressed: wal.compressed || self.plan.wal_compression.is_some(), ..wal.clone() }
+    }
+
     fn shape(&self, name: &QualifiedName) -> Option<Shape> {
         Shape::new(self.catalog.tables.get(name)?, &self.plan.owner_column, self.catalog.server.major())
     }
@@ -162,7 +168,7 @@ impl Estimator<'_> {
     }
 
     fn update(&self, table: &TablePlan, shape: &Shape) -> Update {
-        let update = Update::new(shape, table, self.owner_bytes(), self.plan.backfill.workers, self.wal());
+        let update = Update::new(shape, table, self.owner_bytes(), self.plan.backfill.workers, &self.batch_wal());
         match self.sample(table) {
             Some(sample) => update.calibrated(sample),
             None => update,

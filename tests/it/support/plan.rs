@@ -116,8 +116,13 @@ pub fn document(script: &Script) -> Document {
 }
 
 /// As a new cluster has it.
-pub const WAL: WalSettings =
-    WalSettings { full_page_writes: true, compressed: false, logs_hints: false, max_bytes: 1 << 30 };
+pub const WAL: WalSettings = WalSettings {
+    full_page_writes: true,
+    compressed: false,
+    logs_hints: false,
+    methods: Vec::new(),
+    max_bytes: 1 << 30,
+};
 
 /// A qualified name.
 pub fn name(schema: &str, name: &str) -> QualifiedName {
