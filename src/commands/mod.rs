@@ -183,7 +183,7 @@ pub fn usage(error: &clap::Error) -> Exit {
 /// Whether the arguments, which clap refused, ask for JSON with this option.
 fn wants_json(arguments: &[String], option: &str) -> bool {
     let joined = format!("{option}=json");
-    arguments.iter().any(|argument| *argument == joined) || arguments.windows(2).any(|pair| pair == [option, "json"])
+    arguments.contains(&joined) || arguments.windows(2).any(|pair| pair == [option, "json"])
 }
 
 impl Context {

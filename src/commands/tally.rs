@@ -27,6 +27,8 @@ pub(super) struct Counts {
     /// The step that is running.
     pub at: Option<String>,
     current: Option<(Applied, Instant)>,
+    /// Rows of each step in flight; a backfill may write some before its step begins.
+    written: BTreeMap<String, u64>,
     /// When each step in flight began, and whether it is a backfill.
     steps: BTreeMap<String, (Instant, bool)>,
 }
@@ -64,7 +66,8 @@ impl Observer for Tally<'_> {
             }
             Event::StepStarted { id, .. } => {
                 counts.at = Some(id.clone());
-                counts.steps.insert(id.clone(), (Instant::now(), false));
+                let fills = counts.written.contains_key(id);
+                counts.steps.insert(id.clone(), (Instant::now(), fills));
             }
             Event::StepSkipped { .. } => {
                 if let Some((applied, _)) = &mut counts.current {
@@ -80,9 +83,7 @@ impl Observer for Tally<'_> {
                 if let Some((_, fills)) = counts.steps.get_mut(id) {
                     *fills = true;
                 }
-                if let Some((applied, _)) = &mut counts.current {
-                    applied.rows_written += rows;
-                }
+                *counts.written.entry(id.clone()).or_default() += rows;
             }
             Event::Reconciled { expected, written, .. } => {
                 counts.backfills.get_or_insert_default().rows_meanwhile += expected.saturating_sub(*written);
@@ -92,8 +93,10 @@ impl Observer for Tally<'_> {
                 if let (Some((_, true)), Some(backfills)) = (counts.steps.remove(id), &mut counts.backfills) {
                     backfills.elapsed += *elapsed;
                 }
+                let rows = counts.written.remove(id).unwrap_or(0);
                 if let Some((applied, _)) = &mut counts.current {
                     applied.steps += 1;
+                    applied.rows_written += rows;
                 }
             }
             Event::MigrationDone { .. } => {

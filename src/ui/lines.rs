@@ -190,7 +190,8 @@ impl Lines {
 /// How long a step took and, of a backfill, what it did.
 fn done(step: Option<&Step>, elapsed: Duration) -> String {
     let Some(fill) = step.and_then(|step| step.fill.as_ref()) else { return duration(elapsed) };
-    let rows = format!("{} rows in {}", count(fill.rows_total), duration(elapsed));
+    let ahead = if step.is_some_and(|step| step.is_early) { ", some of them ahead of its turn," } else { "" };
+    let rows = format!("{} rows{ahead} in {}", count(fill.rows_total), duration(elapsed));
     [vec![rows], words::measured(fill)].concat().join(", ")
 }
 

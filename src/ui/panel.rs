@@ -28,7 +28,7 @@ pub(super) fn lines(progress: &Progress, now: Duration, width: usize) -> Vec<Str
     let page = Page { progress, now, width: width.saturating_sub(1).max(20) };
     let mut lines = page.overall();
     match progress.steps.as_slice() {
-        [step] => lines.extend(page.alone(step)),
+        [step] if progress.early(now).next().is_none() => lines.extend(page.alone(step)),
         steps => lines.extend(page.together(steps)),
     }
     let hold = words::hold(&progress.hold, now);
@@ -73,28 +73,35 @@ impl Page<'_> {
         lines
     }
 
-    /// Several steps in flight, or none.
+    /// Several steps in flight, those that are helped on before their turn included, or none.
     fn together(&self, steps: &[Step]) -> Vec<String> {
-        let line = |step: &Step| {
-            let percent = step.fill.as_ref().map(percent).unwrap_or_default();
-            let start = format!("{} {percent:>4} {}: ", self.spinner(), step.subject());
-            let parts = match (&step.wait, &step.fill) {
-                (Some(wait), _) => vec![words::wait(wait)],
-                (None, Some(fill)) => {
-                    let mut parts = words::how_far(fill, &self.progress.hold, self.now);
-                    // Of several, how long each still takes is worth more than its rows.
-                    parts.rotate_left(1);
-                    [parts, words::what_it_costs(fill, self.now)].concat()
-                }
-                (None, None) => vec![step.title.clone()],
-            };
-            self.row(&start, &parts, "")
-        };
-        let mut lines: Vec<String> = steps.iter().take(SHOWN).map(line).collect();
-        if let more @ 1.. = steps.len().saturating_sub(SHOWN) {
+        let begun = steps.iter().map(|step| self.one_of(step));
+        let early = self.progress.early(self.now).map(|(subject, fill)| self.filling(&subject, fill));
+        let mut lines: Vec<String> = begun.chain(early).collect();
+        if let more @ 1.. = lines.len().saturating_sub(SHOWN) {
+            lines.truncate(SHOWN);
             lines.push(cut(&format!("  and {}", counted(more, "more", "more")), self.width));
         }
         lines
+    }
+
+    fn one_of(&self, step: &Step) -> String {
+        match (&step.wait, &step.fill) {
+            (None, Some(fill)) => self.filling(&step.subject(), fill),
+            (Some(wait), _) => self.named("", &step.subject(), &[words::wait(wait)]),
+            (None, None) => self.named("", &step.subject(), std::slice::from_ref(&step.title)),
+        }
+    }
+
+    fn filling(&self, subject: &str, fill: &Fill) -> String {
+        let mut parts = words::how_far(fill, &self.progress.hold, self.now);
+        // Of several, how long each still takes is worth more than its rows.
+        parts.rotate_left(1);
+        self.named(&percent(fill), subject, &[parts, words::what_it_costs(fill, self.now)].concat())
+    }
+
+    fn named(&self, percent: &str, subject: &str, parts: &[String]) -> String {
+        self.row(&format!("{} {percent:>4} {subject}: ", self.spinner()), parts, "")
     }
 
     /// The parts that there is room for, the first ones first, between a start and what stands at the right end.
@@ -140,7 +147,10 @@ impl Page<'_> {
 
     /// The time since then, second by second.
     fn clock(&self, since: Duration) -> String {
-        duration(Duration::from_secs(self.now.saturating_sub(since).as_secs()))
+        match self.now.saturating_sub(since).as_secs() {
+            seconds @ 0..60 => format!("{seconds} s"),
+            seconds => duration(Duration::from_secs(seconds)),
+        }
     }
 }
 
@@ -319,6 +329,22 @@ mod tests {
           slowed by 40 %: replica standby1 is 7
           s behind (limit 10 s)
         "#);
+    }
+
+    #[test]
+    fn a_table_that_is_helped_on_before_its_turn_has_a_line_while_that_lasts_and_keeps_what_it_did() {
+        let mut progress = run();
+        start(&mut progress, "orders");
+        fill(&mut progress, "orders");
+        fill(&mut progress, "customers");
+        let shown = lines(&progress, 81 * SECOND, 80);
+        assert!(shown.iter().any(|line| line.contains("  50% public.customers: ")), "{shown:#?}");
+        assert_eq!((shown.len(), lines(&progress, 90 * SECOND, 80).len()), (4, 5), "both, and then the one alone");
+        start(&mut progress, "customers");
+        assert_eq!(progress.rows(), 10_000_000);
+        let (id, elapsed) = ("backfill/public.customers/backfill".to_owned(), SECOND);
+        let over = progress.note(&Event::StepDone { id, elapsed }, 91 * SECOND);
+        assert!(over.is_some_and(|step| step.is_early && step.fill.is_some_and(|fill| fill.rows_total == 5_000_000)));
     }
 
     #[test]

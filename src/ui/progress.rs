@@ -2,6 +2,7 @@
 //!
 //! [`Progress`] is the run, [`Step`] a step in flight, of which there may be several.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fill::Fill;
@@ -12,6 +13,8 @@ use crate::report::human::printable;
 
 /// For so long the plan's own costs weigh as much as what was seen of the run.
 const TRUST_IN_PLAN: Duration = Duration::from_secs(10);
+/// A table that is helped on before its turn is spoken of for so long after a batch.
+const AT_WORK: Duration = Duration::from_secs(3);
 
 /// What bars and lines remember of a run.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(super) struct Progress {
     pub(super) since: Duration,
     /// The steps in flight, the longest running first.
     pub(super) steps: Vec<Step>,
+    /// Backfills that are helped on before their steps begin.
+    early: BTreeMap<String, Early>,
     /// What holds the backfills back.
     pub(super) hold: Hold,
     pressure: Pressure,
@@ -81,6 +86,14 @@ impl Hold {
     }
 }
 
+/// A backfill before its step begins.
+#[derive(Debug)]
+struct Early {
+    fill: Fill,
+    /// When its last batch was done.
+    at: Duration,
+}
+
 #[derive(Debug, Default)]
 struct Pressure {
     level: f64,
@@ -110,16 +123,10 @@ impl Progress {
             }
             Event::StepStarted { id, title, lock, expected } => {
                 self.steps.retain(|step| step.id != *id);
-                let (id, title) = (id.clone(), printable(title));
-                self.steps.push(Step {
-                    id,
-                    title,
-                    lock: *lock,
-                    since: now,
-                    expected: *expected,
-                    wait: None,
-                    fill: None,
-                });
+                let fill = self.early.remove(id).map(|early| early.fill);
+                let (id, title, is_early) = (id.clone(), printable(title), fill.is_some());
+                let (lock, expected) = (*lock, *expected);
+                self.steps.push(Step { id, title, lock, since: now, expected, wait: None, fill, is_early });
             }
             Event::StepSkipped { id, expected } => {
                 self.over.expected += *expected;
@@ -141,6 +148,11 @@ impl Progress {
                 if let Some(step) = self.steps.iter_mut().find(|step| step.id == *id) {
                     step.wait = None;
                     step.fill.get_or_insert_default().note(event, now);
+                } else {
+                    let early =
+                        self.early.entry(id.clone()).or_insert_with(|| Early { fill: Fill::default(), at: now });
+                    early.fill.note(event, now);
+                    early.at = now;
                 }
             }
             Event::Pressure { level, reason, .. } => {
@@ -170,9 +182,16 @@ impl Progress {
         self.step(id).map_or_else(|| printable(id), |step| step.title.clone())
     }
 
+    /// Tables that are helped on just now before their steps begin, with how far they are.
+    pub(super) fn early(&self, now: Duration) -> impl Iterator<Item = (String, &Fill)> {
+        let at_work = self.early.iter().filter(move |(_, early)| early.at + AT_WORK >= now);
+        at_work.map(|(id, early)| (subject(id).unwrap_or_else(|| printable(id)), &early.fill))
+    }
+
     /// Rows that the run wrote, and before it an earlier process for a backfill that goes on.
     pub(super) fn rows(&self) -> u64 {
-        let in_flight = self.steps.iter().filter_map(|step| step.fill.as_ref());
+        let early = self.early.values().map(|early| &early.fill);
+        let in_flight = self.steps.iter().filter_map(|step| step.fill.as_ref()).chain(early);
         self.over.rows + in_flight.map(|fill| fill.rows_total).sum::<u64>()
     }
 
@@ -258,6 +277,8 @@ pub(super) struct Step {
     pub(super) wait: Option<Wait>,
     /// Its batches, where it has some.
     pub(super) fill: Option<Fill>,
+    /// Whether some of its batches were done before it began.
+    pub(super) is_early: bool,
     expected: Duration,
 }
 
@@ -296,8 +317,7 @@ impl Wait {
 impl Step {
     /// What it works on: `public.orders` of `backfill/public.orders/backfill`.
     pub(super) fn subject(&self) -> String {
-        let inner = self.id.split_once('/').and_then(|(_, rest)| rest.rsplit_once('/')).map(|(inner, _)| inner);
-        inner.map_or_else(|| self.title.clone(), printable)
+        subject(&self.id).unwrap_or_else(|| self.title.clone())
     }
 
     /// What is done of its expected time.
@@ -307,6 +327,11 @@ impl Step {
             None => self.expected.min(now.saturating_sub(self.since)),
         }
     }
+}
+
+fn subject(id: &str) -> Option<String> {
+    let (_, rest) = id.split_once('/')?;
+    rest.rsplit_once('/').map(|(subject, _)| printable(subject))
 }
 
 #[cfg(test)]
