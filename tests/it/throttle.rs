@@ -7,13 +7,14 @@ mod signals;
 mod standby;
 
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tenantctl::config::{self, Config};
 use tenantctl::event::Event;
 
 use crate::support::run::{Outcome, Run};
-use crate::support::{Database, Server};
+use crate::support::{Database, Server, now};
 
 /// Parents, and children of theirs in enough blocks that a backfill of them takes some dozens of batches.
 const SHOP: &str = "
@@ -78,8 +79,9 @@ backfill = \"ranges\"
 
 /// Runs to the end; at the first pause whose reason has these words, something makes it good again.
 async fn relieved(database: &Database<'_>, config: &Config, words: &str, relief: impl Fn() + Send + Sync) -> Outcome {
-    let once = Once::new();
+    let (once, slow) = (Once::new(), Slow::until(1.0));
     let run = Run::reacting(|_, event, _| {
+        slow.down(event);
         if is_pause(event, words) {
             once.call_once(&relief);
         }
@@ -89,6 +91,28 @@ async fn relieved(database: &Database<'_>, config: &Config, words: &str, relief:
     assert!(once.is_completed(), "no pause for {words:?}: {:#?}", pressures(&outcome));
     assert_eq!(unowned(database).await, 0);
     outcome
+}
+
+/// Holds a run back a little after every batch until a level of pressure was told, so that it is not over before.
+struct Slow {
+    until: f64,
+    reached: AtomicBool,
+}
+
+impl Slow {
+    fn until(level: f64) -> Self {
+        Slow { until: level, reached: AtomicBool::new(false) }
+    }
+
+    fn down(&self, event: &Event) {
+        match event {
+            Event::Pressure { level, .. } if *level >= self.until => self.reached.store(true, Ordering::Relaxed),
+            Event::BatchDone { .. } if !self.reached.load(Ordering::Relaxed) => {
+                now(tokio::time::sleep(Duration::from_millis(200)));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Whether everything stands still, for a reason with these words.

@@ -18,11 +18,13 @@ impl Driver<'_> {
     /// Works until nothing is left, or until something stops it: the others finish their batch then.
     pub(super) async fn work(&self, crew: &Crew<'_, '_>, session: &Session, number: u32) -> Result<(), Failure> {
         let _at_work = self.hold.enter();
+        // A turn may be a single batch, and a rest belongs to the batch before it.
+        let mut busy = Duration::ZERO;
         while number < self.hold.workers(crew.configured())
             && let Some((job, turn)) = crew.turn()
         {
             job.count_worker(1);
-            let outcome = self.turn(job, session, number, turn).await;
+            let outcome = self.turn(job, session, number, turn, &mut busy).await;
             job.count_worker(-1);
             if outcome.is_err() {
                 crew.close();
@@ -37,11 +39,17 @@ impl Driver<'_> {
         number < self.hold.workers(job.work.pace.workers)
     }
 
-    async fn turn(&self, job: &Job<'_>, session: &Session, number: u32, mut turn: Turn) -> Result<(), Failure> {
+    async fn turn(
+        &self,
+        job: &Job<'_>,
+        session: &Session,
+        number: u32,
+        mut turn: Turn,
+        busy: &mut Duration,
+    ) -> Result<(), Failure> {
         let mut attempt = 0;
-        let mut busy = Duration::ZERO;
         while let Some(pass) = turn.next() {
-            self.admit(busy).await?;
+            self.admit(*busy).await?;
             if !self.is_wanted(job, number) {
                 job.give_back(turn);
                 return Ok(());
@@ -55,7 +63,7 @@ impl Driver<'_> {
                 Ok(done) => {
                     attempt = 0;
                     let took = started.elapsed();
-                    busy = took;
+                    *busy = took;
                     let reached = job.note(range, pass, cascade.passes(), done, took);
                     self.tell(job, number, done, reached, took);
                     turn.advance(pass);

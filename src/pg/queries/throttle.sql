@@ -27,7 +27,8 @@ replicas AS (
     SELECT r.pid, r.application_name, r.state, r.reply_time, r.replay_lag, r.backend_xmin,
         coalesce(r.replay_lsn, r.flush_lsn, r.write_lsn) AS lsn
     FROM pg_catalog.pg_stat_replication AS r
-    WHERE r.state IS NULL OR r.state IN ('catchup', 'streaming') AND r.application_name !~ '^pg_[0-9]+_sync_[0-9]+_'
+    WHERE r.state IS NULL OR r.state IN ('catchup', 'streaming') AND r.application_name <> 'pg_basebackup'
+        AND r.application_name !~ '^pg_[0-9]+_sync_[0-9]+_'
 ),
 slots AS (
     SELECT s.slot_name, s.active, s.wal_status, s.xmin, s.restart_lsn,

@@ -6,7 +6,7 @@ use tenantctl::error::Code;
 use tenantctl::event::Event;
 
 use super::standby::Standby;
-use super::{batches_in_the_pause, config, is_pause, pressures, relieved, server, shop};
+use super::{Slow, batches_in_the_pause, config, is_pause, pressures, relieved, server, shop};
 use crate::support::cli::{Cli, eventually};
 use crate::support::now;
 use crate::support::run::Run;
@@ -36,9 +36,7 @@ async fn a_replica_that_is_seconds_behind_pauses_the_backfill_until_it_has_caugh
     let database = shop(&server).await;
     let standby = Standby::of(&server, "standby1").await;
     standby.replays(false).await;
-    let mut config = config("replica_lag = \"1s\"");
-    // Slow enough that the replica falls behind before everything is filled.
-    config.backfill.pause = std::time::Duration::from_secs(5);
+    let config = config("replica_lag = \"1s\"");
     let outcome = relieved(&database, &config, "replica \"standby1\" is ", || {
         now(async {
             super::a_while().await;
@@ -57,12 +55,13 @@ async fn a_replica_that_vanishes_pauses_the_backfill_until_it_is_back() {
     let database = shop(&server).await;
     let standby = Mutex::new(Standby::of(&server, "standby1").await);
     let config = config("replica_lag = \"1h\"");
+    let slow = Slow::until(1.0);
     let run = Run::reacting(|_, event, _| match event {
         Event::StepStarted { id, .. } if id == super::STEP => standby.lock().unwrap().crash(),
         event if is_pause(event, "replica \"standby1\" was there when the run began and is gone") => {
             standby.lock().unwrap().start_again();
         }
-        _ => {}
+        event => slow.down(event),
     });
     let outcome = run.on(&database, &config).await;
     assert!(outcome.is_finished(), "{:?} {:#?}", outcome.done, pressures(&outcome));
@@ -76,7 +75,9 @@ async fn a_replica_that_stays_away_stops_the_run_which_goes_on_without_it() {
     let standby = Mutex::new(Standby::of(&server, "standby1").await);
     let mut config = config("replica_lag = \"1h\"");
     config.throttle.max_pause = std::time::Duration::from_secs(1);
+    let slow = Slow::until(1.0);
     let run = Run::reacting(|_, event, _| {
+        slow.down(event);
         if matches!(event, Event::StepStarted { id, .. } if id == super::STEP) {
             standby.lock().unwrap().crash();
         }
@@ -95,9 +96,7 @@ async fn an_operator_lets_the_replica_be_further_behind_and_the_backfill_goes_on
     let database = shop(&server).await;
     let standby = Standby::of(&server, "standby1").await;
     standby.replays(false).await;
-    let mut config = config("replica_lag = \"1s\"");
-    // Slow enough that the replica falls behind before everything is filled.
-    config.backfill.pause = std::time::Duration::from_secs(5);
+    let config = config("replica_lag = \"1s\"");
     let cli = Cli::to(&database.url());
     let shown = Mutex::new(String::new());
     relieved(&database, &config, "replica \"standby1\" is ", || {

@@ -1,13 +1,13 @@
 //! Signals of the server itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tenantctl::event::Event;
 use tenantctl::execute::Target;
 use tenantctl::plan::Phase;
 
-use super::{STEP, a_while, batches_in_the_pause, config, is_pause, pressures, relieved, server, shop, unowned};
+use super::{STEP, Slow, a_while, batches_in_the_pause, config, is_pause, pressures, relieved, server, shop, unowned};
 use crate::support::now;
 use crate::support::run::{Run, starts};
 
@@ -110,11 +110,38 @@ async fn an_old_snapshot_slows_the_backfill_and_names_its_session_without_its_qu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn under_pressure_a_worker_rests_by_how_long_its_batches_take() {
+    let server = server(&[]);
+    let database = shop(&server).await;
+    let reader = database.client("nightly report").await;
+    let (began, slow) = (Once::new(), Slow::until(0.5));
+    let run = Run::reacting(|_, event, _| {
+        slow.down(event);
+        if matches!(event, Event::BatchDone { .. }) {
+            began.call_once(|| {
+                now(async { reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await.unwrap() })
+            });
+        }
+        if matches!(event, Event::Pressure { .. }) {
+            now(async { reader.batch_execute("COMMIT").await.unwrap() });
+        }
+    });
+    let config = config("snapshot = \"1ms\"");
+    let outcome = run.on(&database, &config).await;
+    assert!(outcome.is_finished(), "{:?}", outcome.done);
+    let rests =
+        |event: &Event| matches!(event, Event::Pressure { level, resting, .. } if *level == 0.8 && !resting.is_zero());
+    assert!(outcome.events.iter().any(rests), "{:#?}", pressures(&outcome));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_vacuum_on_a_table_that_is_filled_slows_the_backfill() {
     let server = server(&[]);
     let database = shop(&server).await;
+    let slow = Slow::until(0.5);
     let (reader, vacuum) = (database.client("pins a page").await, Arc::new(database.client("by hand").await));
     let run = Run::reacting(|_, event, _| {
+        slow.down(event);
         // A page that somebody pins makes a freezing VACUUM wait in the middle; its rows are filled all the same.
         if starts(event, STEP) {
             now(async {
@@ -128,8 +155,7 @@ async fn a_vacuum_on_a_table_that_is_filled_slows_the_backfill() {
             now(async { reader.batch_execute("ROLLBACK").await.unwrap() });
         }
     });
-    let mut config = config("autovacuum = \"50%\"");
-    config.backfill.pause = Duration::from_secs(5);
+    let config = config("autovacuum = \"50%\"");
     let outcome = run.on(&database, &config).await;
     assert!(outcome.is_finished(), "{:?}", outcome.done);
     let told = pressures(&outcome);
@@ -154,10 +180,10 @@ async fn active_sessions_of_others_count_and_ours_do_not() {
 async fn a_commit_is_tried_at_every_look_and_one_that_does_not_go_through_pauses_the_backfill() {
     let server = server(&[]);
     let database = shop(&server).await;
-    let mut config = config("commit_latency = \"1h\"");
-    config.backfill.pause = Duration::from_secs(10);
+    let (config, slow) = (config("commit_latency = \"1h\""), Slow::until(1.0));
     let holder = database.client("holder").await;
     let run = Run::reacting(|_, event, _| {
+        slow.down(event);
         if starts(event, STEP) {
             now(async { holder.batch_execute("BEGIN; LOCK TABLE tenantctl.commit_probe").await.unwrap() });
         }
@@ -176,10 +202,11 @@ async fn a_commit_is_tried_at_every_look_and_one_that_does_not_go_through_pauses
 async fn a_session_that_looks_is_made_again_when_it_breaks() {
     let server = server(&[]);
     let database = shop(&server).await;
-    let mut config = config("slot_wal = \"1GiB\"");
-    config.backfill.pause = Duration::from_secs(10);
-    let broken = std::sync::Once::new();
+    let config = config("slot_wal = \"1GiB\"");
+    let slow = Slow::until(1.0);
+    let broken = Once::new();
     let run = Run::reacting(|_, event, _| {
+        slow.down(event);
         if matches!(event, Event::BatchDone { .. }) {
             broken.call_once(|| {
                 let looking = "application_name = 'tenantctl throttle'";
