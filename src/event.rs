@@ -162,15 +162,19 @@ pub enum Event {
     },
     /// An operator changed how the backfills run, from here or from another machine; it holds from now on.
     Controlled {
-        /// Whether no batch begins until somebody says so.
-        paused: bool,
+        /// Who paused it, where no batch and no step begins until somebody says so.
+        paused_by: Option<String>,
         /// How many batches run at once, where that was changed.
         workers: Option<u32>,
         /// How long a batch is to take, where that was changed.
         #[schemars(with = "Option<f64>")]
         #[serde(rename = "batch_seconds", serialize_with = "seconds_if_any")]
         batch: Option<Duration>,
-        /// Who it was.
+        /// How far a replica may be behind, where that was changed.
+        #[serde(rename = "max_lag_seconds", serialize_with = "seconds_if_any")]
+        #[schemars(with = "Option<f64>")]
+        max_lag: Option<Duration>,
+        /// Who changed something last.
         by: String,
     },
     /// A step is done.

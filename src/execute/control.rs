@@ -386,9 +386,10 @@ impl<'a> Controller<'a> {
 
     fn tell(&self, control: &Control) {
         self.pulse.observe(&Event::Controlled {
-            paused: control.paused.is_some(),
+            paused_by: control.paused.as_ref().map(|mark| mark.by.clone()),
             workers: control.workers,
             batch: control.batch,
+            max_lag: control.max_lag,
             by: control.changed.as_ref().map(|mark| mark.by.clone()).unwrap_or_default(),
         });
     }

@@ -27,7 +27,10 @@ impl Status {
     /// What is known of the process that works, or worked last, on an unfinished run.
     pub fn life(&self) -> Option<Life> {
         let sign = self.run.as_ref().filter(|run| run.is_open())?.sign.as_ref()?;
+        // Both are times of the server in the same form; without the right to see the session's, nothing is known.
+        let is_earlier = |active: &ActiveSession| active.since.starts_with('2') && sign.at < active.since;
         Some(match (sign.state, &self.active) {
+            (_, Some(active)) if is_earlier(active) => Life::Begins,
             (State::Ended, _) => Life::Ended,
             _ if !sign.is_overdue() && (self.active.is_some() || self.standby) => Life::Lives,
             (_, Some(_)) => Life::Silent,
@@ -37,9 +40,12 @@ impl Status {
     }
 }
 
-/// Whether a run's process can still be believed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a run's process can be believed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Life {
+    /// Another process holds the lock by now, and has not begun its work.
+    Begins,
     /// It holds the lock and gives signs.
     Lives,
     /// It gives no signs, though its session may be there: suspended, or cut off from the server.

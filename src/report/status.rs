@@ -16,6 +16,7 @@ use crate::execute::status::{BackfillStatus, Life, MigrationStatus, RunStatus, S
 struct Report<'a> {
     #[serde(flatten)]
     status: &'a Status,
+    life: Option<Life>,
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<&'a Account>,
 }
@@ -31,7 +32,7 @@ pub fn write(status: &Status, account: Option<&Account>, shape: Shape, out: &mut
             account.map_or(Ok(()), |costs| account::write(costs, out))
         }
         Shape::Json => {
-            serde_json::to_writer_pretty(&mut *out, &Report { status, account })?;
+            serde_json::to_writer_pretty(&mut *out, &Report { status, life: status.life(), account })?;
             writeln!(out)
         }
     }
@@ -132,6 +133,7 @@ fn now(sign: &Sign, life: Life) -> String {
             "the run is dead: its session is gone without a word, and the last sign was {age} ago at{}",
             or(&step, " nothing")
         ),
+        (Life::Begins, _) => format!("not begun by this process; the last sign of the one before it was {age} ago"),
         (Life::Ended, _) => {
             let how = sign.ended.as_deref().unwrap_or("done");
             format!("ended {age} ago: {how}")

@@ -55,8 +55,8 @@ impl Bars {
                 bar.enable_steady_tick(TICK);
                 return Some(words::run_started(*run, *start, *migrations));
             }
-            Event::Controlled { paused, workers, batch, by } => {
-                return Some(words::controlled(*paused, *workers, *batch, by));
+            Event::Controlled { .. } => {
+                return words::controlled(event);
             }
             Event::WorkerMissing { worker, reason } => return Some(words::worker_missing(*worker, reason)),
             Event::RunFinished { .. } => self.clear(),

@@ -71,9 +71,9 @@ impl Lines {
             Event::LockWaited { id, .. } | Event::StatementWaits { id, .. } => self.waits(id, now),
             Event::BatchDone { id, .. } => self.batch(id, now),
             Event::Pressure { .. } => self.held(now),
-            Event::Controlled { paused, workers, batch, by } => {
+            Event::Controlled { .. } => {
                 self.held(now);
-                Some(words::controlled(*paused, *workers, *batch, by))
+                words::controlled(event)
             }
             Event::WorkerMissing { worker, reason } => Some(words::worker_missing(*worker, reason)),
             Event::Reconciled { id, expected, written } => {
@@ -329,8 +329,9 @@ mod tests {
         let mut lines = at_a_step();
         let by = "ann\u{7}@10.0.0.5".to_owned();
         let (workers, paused) = (Some(4), Some(SECOND / 2));
-        let pause = Event::Controlled { paused: true, workers, batch: paused, by: by.clone() };
-        let said = "set by ann\u{fffd}@10.0.0.5: paused, 4 workers, batches of 500 ms";
+        let paused_by = Some(by.clone());
+        let pause = Event::Controlled { paused_by, workers, batch: paused, max_lag: Some(5 * SECOND), by: by.clone() };
+        let said = "set by ann\u{fffd}@10.0.0.5: paused, 4 workers, batches of 500 ms, replicas at most 5.0 s behind";
         assert_eq!(lines.line(&pause, 4 * SECOND).as_deref(), Some(said));
         // The batch that was in flight.
         assert_eq!(lines.line(&batch(1), 4 * SECOND), None);
@@ -338,7 +339,7 @@ mod tests {
         assert_eq!(again, [34, 64, 94]);
         let words = "paused by ann\u{fffd}@10.0.0.5 for 2m 0s; `tenantctl resume` goes on";
         assert_eq!(lines.tick(124 * SECOND).as_deref(), Some(words));
-        let resume = Event::Controlled { paused: false, workers: None, batch: None, by };
+        let resume = Event::Controlled { paused_by: None, workers: None, batch: None, max_lag: None, by };
         assert!(lines.line(&resume, 125 * SECOND).is_some());
         assert!(lines.tick(126 * SECOND).is_none_or(|line| !line.contains("paused")));
     }

@@ -304,7 +304,10 @@ mod tests {
         let id = "backfill/public.order_items/backfill".to_owned();
         progress.note(&Event::LockWaited { id, attempt: 2, attempts: 60, holders, rest: SECOND }, 70 * SECOND);
         let by = "ann@10.0.0.5".to_owned();
-        progress.note(&Event::Controlled { paused: false, workers: Some(4), batch: None, by }, 71 * SECOND);
+        progress.note(
+            &Event::Controlled { paused_by: None, workers: Some(4), batch: None, max_lag: None, by },
+            71 * SECOND,
+        );
         let reason = Some("replica standby1 is 7 s behind (limit 10 s)".to_owned());
         progress.note(&Event::Pressure { level: 0.4, reason, resting: SECOND }, 72 * SECOND);
         insta::assert_snapshot!(drawn(&progress), @r#"

@@ -159,8 +159,8 @@ impl Progress {
                 self.pressure = Pressure { level: *level, reason: reason.clone() };
                 self.judge(now);
             }
-            Event::Controlled { paused, by, .. } => {
-                self.paused = paused.then(|| by.clone());
+            Event::Controlled { paused_by, .. } => {
+                self.paused.clone_from(paused_by);
                 self.judge(now);
             }
             Event::WorkerMissing { .. }
@@ -373,7 +373,13 @@ mod tests {
     #[test]
     fn time_in_which_nothing_went_on_says_nothing_about_the_end() {
         let pressed = |level| Event::Pressure { level, reason: Some("lag".to_owned()), resting: SECOND };
-        let paused = |paused| Event::Controlled { paused, workers: None, batch: None, by: "ann".to_owned() };
+        let paused = |paused: bool| Event::Controlled {
+            paused_by: paused.then(|| "ann".to_owned()),
+            workers: None,
+            batch: None,
+            max_lag: None,
+            by: "ben".to_owned(),
+        };
         let mut progress = run(100);
         progress.note(&pressed(1.0), 10 * SECOND);
         progress.note(&pressed(1.5), 20 * SECOND);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fill::Fill;
 use super::progress::{Hold, Progress, Wait};
 use crate::catalog::LockHolder;
-use crate::event::Start;
+use crate::event::{Event, Start};
 use crate::report::human::{bytes, count, counted, duration, printable, rate};
 
 /// More sessions than these are only counted.
@@ -59,11 +59,17 @@ pub(super) fn hold(hold: &Hold, now: Duration) -> Option<String> {
 }
 
 /// What an operator changed.
-pub(super) fn controlled(paused: bool, workers: Option<u32>, batch: Option<Duration>, by: &str) -> String {
-    let mut what = vec![if paused { "paused".to_owned() } else { "running".to_owned() }];
+pub(super) fn controlled(event: &Event) -> Option<String> {
+    let Event::Controlled { paused_by, workers, batch, max_lag, by } = event else { return None };
+    let mut what = vec![match paused_by {
+        None => "running".to_owned(),
+        Some(paused_by) if paused_by == by => "paused".to_owned(),
+        Some(paused_by) => format!("paused by {}", printable(paused_by)),
+    }];
     what.extend(workers.map(|workers| counted(workers as usize, "worker", "workers")));
     what.extend(batch.map(|batch| format!("batches of {}", duration(batch))));
-    format!("set by {}: {}", printable(by), what.join(", "))
+    what.extend(max_lag.map(|lag| format!("replicas at most {} behind", duration(lag))));
+    Some(format!("set by {}: {}", printable(by), what.join(", ")))
 }
 
 /// How far a backfill is: rows and, where it goes on, the rate and what is left.
