@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::error::{Code, Failure};
 use crate::pg::{Fault, Limits, Parameter, Refusal, Session, Transaction, Type, get};
-use crate::plan::{Cascade, Cost, Kind, Notice, Op, Plan, Sample, Samples, TablePlan};
+use crate::plan::{Cascade, Cost, Kind, Notice, Op, Plan, Sample, Samples, Strategy, TablePlan};
 use crate::sql::Scan;
 use crate::sql::calibration::{self, Copy};
 
@@ -21,6 +21,8 @@ const PAGES: u64 = 2_000;
 const BYTES: u64 = 256 << 20;
 /// How many batches a copy is written in at most.
 const BATCHES: u64 = 32;
+/// A copy's indexes that take so much more than the table's are packed.
+const LOOSE: f64 = 1.08;
 /// The blocks that are gone over together in several passes (see `execute::backfill`).
 const CASCADE_BLOCKS: u64 = 512;
 /// Bytes of a page.
@@ -57,7 +59,8 @@ pub async fn calibrate(session: &mut Session, catalog: &Catalog, plan: &Plan) ->
     make_schema(session, &limits).await?;
     for (name, cost) in dearest(plan) {
         let (Some(planned), Some(table)) = (plan.tables.get(name), catalog.tables.get(name)) else { continue };
-        if table.heap_bytes / PAGE < FEWEST_PAGES {
+        // Neighbouring pages are what a copy is made of.
+        if table.heap_bytes / PAGE < FEWEST_PAGES || planned.strategy == Strategy::Keyset {
             continue;
         }
         match measure(session, plan, planned, table, cost, &limits).await {
@@ -108,11 +111,18 @@ async fn measure(
 ) -> Result<Sample, Refusal> {
     let copy = calibration::copy(plan, planned, table, pages(table));
     session.transaction(limits, &copy.make).await?;
-    let (heap, indexes) = sizes(session, &copy).await?;
+    let (heap, mut indexes) = sizes(session, &copy).await?;
+    // Entries that come in the rows' order leave other room than a build; the table's own indexes tell which it was.
+    let own: u64 = table.storage.indexes.values().map(|index| index.bytes).sum();
+    let part = heap as f64 / table.heap_bytes.max(1) as f64;
+    if indexes as f64 > own as f64 * part * LOOSE {
+        session.transaction(limits, [&copy.pack]).await?;
+        indexes = sizes(session, &copy).await?.1;
+    }
     let mut sample = Sample::default();
     let blocks = heap / PAGE;
     let cascade = match copy.scan {
-        Scan::Ranges { .. } => Cascade::single(),
+        Scan::Ranges { .. } | Scan::Keyset => Cascade::single(),
         Scan::Cascade { growth } => {
             let rows = table.rows.unwrap_or(0) as f64 / (table.heap_bytes / PAGE).max(1) as f64;
             Cascade::new(rows, f64::from(growth), 0.0)

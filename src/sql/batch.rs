@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bookkeeping::{SEEN, WRITTEN};
 use super::filler::{Climb, owner_of, owner_or_kept};
+use super::keyset;
 use super::lookup;
 use super::quote::{ident, literal, qualified};
 use super::{Query, Statement};
@@ -31,7 +32,8 @@ pub struct Backfill {
     pub after: Option<QualifiedName>,
     /// Answers the table's oid, its file and its length in blocks.
     pub extent: Query,
-    /// Counts the rows that are left in a range, which is given as to the batch; nothing where a pass over the table is the
+    /// Counts the rows that are left in a range, which is given as to the batch, or in the table where a key gives the
+    /// order; nothing where a pass over the table is the
     /// proof itself.
     pub left: Option<Query>,
     /// Estimated rows.
@@ -55,6 +57,8 @@ pub enum Scan {
         /// Bytes that a row grows by.
         growth: u32,
     },
+    /// The next rows in the order of a key: `$1` is the last key that was passed, as texts, `$2` how many rows come next.
+    Keyset,
 }
 
 /// Which rows a batch looks for.
@@ -79,11 +83,15 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         false => "SET LOCAL search_path TO DEFAULT",
     }));
     let scan = scan(plan, table, wanted);
+    if scan == Scan::Keyset {
+        settings.extend(keyset::settings());
+    }
     Backfill {
         settings,
-        batch: Statement::new(match wanted {
-            Wanted::Unfilled => fill_text(plan, table, scan),
-            Wanted::Stale => correct_text(plan, table),
+        batch: Statement::new(match (scan, wanted) {
+            (Scan::Keyset, _) => keyset::batch_text(plan, table, wanted),
+            (Scan::Ranges { .. } | Scan::Cascade { .. }, Wanted::Unfilled) => fill_text(plan, table, scan),
+            (Scan::Ranges { .. } | Scan::Cascade { .. }, Wanted::Stale) => correct_text(plan, table),
         }),
         scan,
         after: match &table.owned.owner {
@@ -92,6 +100,7 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         },
         extent: extent(&table.owned.name),
         left: match wanted {
+            Wanted::Unfilled if scan == Scan::Keyset => Some(keyset::left(plan, table)),
             Wanted::Unfilled => Some(Query::new(format!(
                 "SELECT count(*) FROM {name} AS r WHERE {} AND r.{column} IS NULL",
                 range("r")
@@ -114,6 +123,7 @@ pub(super) fn durability(plan: &Plan) -> Vec<Statement> {
 fn scan(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Scan {
     match (wanted, table.strategy) {
         (Wanted::Unfilled, Strategy::Cascade) => Scan::Cascade { growth: plan.owner_bytes() },
+        (_, Strategy::Keyset) => Scan::Keyset,
         _ => Scan::Ranges { at_once: true },
     }
 }
@@ -145,7 +155,7 @@ fn fill_text(plan: &Plan, table: &TablePlan, scan: Scan) -> String {
     let range = range("r");
     let count = format!("(SELECT count(*) FROM {name} AS r WHERE {range} AND {unfilled})");
     let (wanted, seen) = match scan {
-        Scan::Ranges { .. } => (unfilled, count),
+        Scan::Ranges { .. } | Scan::Keyset => (unfilled, count),
         Scan::Cascade { .. } => (
             format!("CASE WHEN {PASS} = $3 THEN {unfilled} ELSE false END"),
             format!("CASE WHEN $3 = 0 THEN {count} END"),
@@ -191,7 +201,7 @@ pub(super) fn answer(seen: &str, written: &str, unowned: &str) -> String {
 }
 
 /// The columns that decide about the owner: as the batch saw them, and the condition that they still are so.
-fn sources(owner: &Owner) -> (String, String) {
+pub(super) fn sources(owner: &Owner) -> (String, String) {
     let columns: &[Ident] = match owner {
         Owner::System => &[],
         Owner::Parent(link) => &link.columns,

@@ -29,6 +29,8 @@ pub struct Copy {
     pub sizes: Query,
     /// Answers the HOT updates of this transaction, and of earlier ones that the server has not added up yet.
     pub hot_rows: Query,
+    /// Packs its indexes as a build does.
+    pub pack: Statement,
     /// Builds the index on the owner column.
     pub index: Statement,
 }
@@ -64,6 +66,7 @@ pub fn copy(plan: &Plan, planned: &TablePlan, table: &Table, (from, until): (u64
         scan: batches.scan,
         sizes: Query::new(format!("SELECT pg_relation_size({0}), pg_indexes_size({0})", literal(&target))),
         hot_rows: Query::new(format!("SELECT pg_stat_get_xact_tuples_hot_updated({}::regclass)", literal(&target))),
+        pack: Statement::new(format!("REINDEX TABLE {target}")),
         index: Statement::new(format!("CREATE INDEX ON {target} ({})", ident(column))),
     }
 }

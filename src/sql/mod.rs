@@ -15,6 +15,7 @@ mod document;
 pub mod facts;
 mod filler;
 mod guard;
+pub mod keyset;
 pub mod lookup;
 pub(crate) mod mapping;
 pub mod offline;

@@ -3,15 +3,19 @@
 //!
 //! Nothing that a person named stands in a meta-command; there, quotes and backslashes mean other things than in SQL.
 
+use super::Statement;
 use super::batch::{Backfill, Scan};
 use super::bookkeeping::create_schema;
-use super::quote::{comment, literal};
+use super::keyset;
+use super::quote::{comment, dollar, literal};
 use super::script::{ScriptStep, Work};
 use crate::config::LockLimits;
 use crate::plan::{LockLevel, TxnMode};
 
 /// Blocks of a batch, one megabyte: by hand there is nobody who measures how long one takes.
 const BLOCKS: u32 = 128;
+/// Rows of a batch in the order of a key.
+const ROWS: u32 = 5_000;
 
 /// The beginning of a script: `psql` stops at the first error, and its session is as `migrate` sets its own up.
 pub fn head() -> String {
@@ -82,6 +86,7 @@ fn batches(backfill: &Backfill) -> String {
     });
     // One pass over each range; a cascade's text takes its number and the pass of each line besides.
     let (types, one_pass) = match backfill.scan {
+        Scan::Keyset => return by_key(backfill),
         Scan::Ranges { .. } => ("", ""),
         Scan::Cascade { .. } => (", integer, bytea", ", 0, decode(repeat(''00'', 256), ''hex'')"),
     };
@@ -94,4 +99,22 @@ fn batches(backfill: &Backfill) -> String {
         batch = backfill.batch,
         extent = backfill.extent.text(),
     )
+}
+
+/// A block that goes from key to key, with a transaction for each batch.
+fn by_key(backfill: &Backfill) -> String {
+    let perform = |statement: &Statement| format!("    EXECUTE {};\n", literal(statement.text()));
+    let settings: String = backfill.settings.iter().map(perform).collect();
+    let body = format!(
+        "\nDECLARE\n  last text[];\nBEGIN\n  LOOP\n{settings}    EXECUTE {} USING last, {ROWS}::bigint;\n    last := \
+         nullif(current_setting('{}'), '')::text[];\n    COMMIT;\n    EXIT WHEN last IS NULL;\n    PERFORM \
+         pg_sleep({});\n  END LOOP;\nEND\n",
+        literal(backfill.batch.text()),
+        keyset::KEY,
+        backfill.pace.pause.as_secs_f64(),
+    );
+    let left = backfill.left.as_ref().map_or_else(String::new, |left| {
+        format!("\\echo 'rows that are left, to be 0 before the phase enforce:'\n{};\n", left.text())
+    });
+    format!("DO {};\n{left}", dollar(&body))
 }

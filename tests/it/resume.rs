@@ -2,6 +2,7 @@
 
 mod divergence;
 mod interruptions;
+mod keyset;
 mod position;
 mod remains;
 mod takeover;

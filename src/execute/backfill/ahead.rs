@@ -4,7 +4,7 @@ use super::job::Job;
 use crate::error::Failure;
 use crate::execute::run::Driver;
 use crate::sql::bookkeeping::begin_cost;
-use crate::sql::{Backfill, MigrationScript, ScriptStep, Work};
+use crate::sql::{Backfill, MigrationScript, Scan, ScriptStep, Work};
 
 /// How many are looked at.
 const AHEAD: usize = 4;
@@ -50,7 +50,7 @@ impl Driver<'_> {
             |migration: &&MigrationScript| migration.table == work.after && fills(migration).next().is_some();
         let waits =
             work.after.is_some() && std::iter::once(at).chain(self.later(at.version)).any(|it| fills_parent(&it));
-        !self.done.contains(&step.id) && !waits
+        work.scan != Scan::Keyset && !self.done.contains(&step.id) && !waits
     }
 }
 

@@ -80,7 +80,7 @@ impl<'a> Job<'a> {
         let state = self.state();
         let ranges = state.queue.blocks().unsigned_abs().div_ceil(u64::from(state.pace.blocks()).max(1));
         match self.work.scan {
-            Scan::Ranges { at_once: false } => 1,
+            Scan::Ranges { at_once: false } | Scan::Keyset => 1,
             Scan::Ranges { at_once: true } | Scan::Cascade { .. } => u32::try_from(ranges).unwrap_or(u32::MAX),
         }
     }

@@ -6,12 +6,14 @@
 //! - `place`: where positions mean something; `queue`, `turn`, `passes`, `pace`: what comes next, without I/O
 //! - `job`: what the workers share; `ahead`: the jobs after it; `crew`: who works; `worker`: the loop of each; `batch`: one
 //!   transaction; `sweep`: what is left in the end
+//! - `keyset`: a table that has no ranges of blocks
 
 mod ahead;
 mod batch;
 mod crew;
 mod gate;
 mod job;
+mod keyset;
 mod pace;
 mod passes;
 mod place;
@@ -29,7 +31,7 @@ use crate::error::{Code, Failure};
 use crate::event::Event;
 use crate::pg::{Limits, Parameter, Refusal, Row, Type, get};
 use crate::sql::bookkeeping::{assert_fence, checkpoint, finish_checkpoint, mark_batch, ranges, start_checkpoint};
-use crate::sql::{Backfill, MigrationScript, ScriptStep, Statement};
+use crate::sql::{Backfill, MigrationScript, Scan, ScriptStep, Statement};
 
 impl Driver<'_> {
     /// Fills a table to its end, then looks whether rows are left: those that a writer changed in the middle of a batch
@@ -40,7 +42,10 @@ impl Driver<'_> {
         step: &ScriptStep,
         work: &Backfill,
     ) -> Result<(), Failure> {
-        let written = self.fill(migration, step, work).await?;
+        let written = match work.scan {
+            Scan::Ranges { .. } | Scan::Cascade { .. } => self.fill(migration, step, work).await?,
+            Scan::Keyset => self.fill_by_key(step, work).await?,
+        };
         self.rows += written;
         Ok(())
     }
@@ -66,7 +71,7 @@ impl Driver<'_> {
             before = Some(left.rows);
             job.again(left.ranges);
         }
-        self.finish(job).await?;
+        self.finish(step).await?;
         Ok(jobs.iter().map(Job::written).sum())
     }
 
@@ -103,13 +108,13 @@ impl Driver<'_> {
     }
 
     /// Notes that everything is done, and how much it was.
-    async fn finish(&self, job: &Job<'_>) -> Result<(), Failure> {
-        let key: [Parameter<'_>; 2] = [(&self.run, Type::INT8), (&job.step.id, Type::TEXT)];
-        let counted = self.noted(job.step, &finish_checkpoint(), &key).await?;
+    async fn finish(&self, step: &ScriptStep) -> Result<(), Failure> {
+        let key: [Parameter<'_>; 2] = [(&self.run, Type::INT8), (&step.id, Type::TEXT)];
+        let counted = self.noted(step, &finish_checkpoint(), &key).await?;
         let Some(row) = counted.first() else { return Ok(()) };
         let (expected, written): (i64, i64) = (get(row, 0)?, get(row, 1)?);
         self.observer.observe(&Event::Reconciled {
-            id: job.step.id.clone(),
+            id: step.id.clone(),
             expected: expected.unsigned_abs(),
             written: written.unsigned_abs(),
         });

@@ -39,7 +39,7 @@ impl Passes {
         let rows = rows.filter(|rows| *rows > 0 && blocks > 0).map_or(USUAL_ROWS, |rows| rows as f64 / blocks as f64);
         let growth = match scan {
             Scan::Cascade { growth } => Some(f64::from(growth)),
-            Scan::Ranges { .. } => None,
+            Scan::Ranges { .. } | Scan::Keyset => None,
         };
         let current = Arc::new(Cascade::single());
         let mut passes = Passes { growth, rows, spare: 0.0, ceiling: MOST_SPARE, current, written: 0, hot: 0 };

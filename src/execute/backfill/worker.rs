@@ -6,6 +6,7 @@ use super::batch::Done;
 use super::crew::Crew;
 use super::job::{Job, Reached};
 use super::turn::Turn;
+use crate::config::BackfillLimits;
 use crate::error::Failure;
 use crate::event::Event;
 use crate::execute::run::Driver;
@@ -67,7 +68,7 @@ impl Driver<'_> {
                     let reached = job.note(range, pass, cascade.passes(), done, took);
                     self.tell(job, number, done, reached, took);
                     turn.advance(pass);
-                    tokio::time::sleep(pause(job, took)).await;
+                    tokio::time::sleep(pause(&job.work.pace, took)).await;
                 }
                 // Whatever this pass left, the last one takes.
                 Err(refusal) if refusal.fault == Fault::Contended && !pass.last => turn.advance(pass),
@@ -106,7 +107,6 @@ impl Driver<'_> {
 }
 
 /// The configured rest belongs to a batch of the configured length; a shorter one has a part of it.
-fn pause(job: &Job<'_>, took: Duration) -> Duration {
-    let pace = &job.work.pace;
+pub(super) fn pause(pace: &BackfillLimits, took: Duration) -> Duration {
     pace.pause.mul_f64((took.as_secs_f64() / pace.batch.as_secs_f64()).min(1.0))
 }

@@ -42,6 +42,10 @@ const LEAF: f64 = 8152.0;
 const BUILT: f64 = 0.9;
 /// Below this, entries came in any order, and pages are half full to full.
 const BUILT_AT_LEAST: f64 = 0.82;
+/// Pages of an index that hold no entries of rows, at least: the first one and the root.
+const ABOVE_LEAVES: f64 = 2.0;
+/// How unevenly new entries come to pages that are alike: with so much more than room for them all pages are split.
+const UNEVEN: f64 = 0.4;
 /// Full pages of such an index drop what earlier batches left dead, so that not all of them are split (measured: with a
 /// second entry for every row it grows by 0.1 to 0.9 of its size).
 const SPLIT_SCATTERED: f64 = 0.5;
@@ -191,12 +195,12 @@ fn entry_records(index: &IndexShape, cold: f64) -> f64 {
 /// The bytes that an index grows by when such a share of so many rows gets another entry: a page is split when they find no
 /// room in it. Pages are all alike after a build; else they are anything between half full and full.
 fn growth(index: &IndexShape, rows: f64, share: f64) -> f64 {
-    let entries = rows * index.share / (index.bytes / PAGE).max(1.0);
+    let entries = rows * index.share / (index.bytes / PAGE - ABOVE_LEAVES).max(1.0);
     let (entry, new) = (index.entry + POINTER, entries * share * (index.entry + POINTER));
     let filled = (entries * entry / LEAF).min(BUILT);
     let room = LEAF * (1.0 - filled);
     let split = match index.kind {
-        IndexKind::Entries if filled > BUILT_AT_LEAST => (new / room - 1.0).clamp(0.0, 1.0),
+        IndexKind::Entries if filled > BUILT_AT_LEAST => ((new / room - 1.0) / UNEVEN).clamp(0.0, 1.0),
         IndexKind::Entries => (new / (2.0 * room)).min(1.0) * SPLIT_SCATTERED,
         IndexKind::Gathered => share * GATHERED_GROWTH,
         IndexKind::Summary => 0.0,

@@ -236,7 +236,7 @@ fn held(step: &ScriptStep) -> String {
 fn statements(step: &ScriptStep, width: usize) -> String {
     let mut text = String::new();
     if let Work::Backfill(backfill) = &step.work {
-        text += &hang_within(width, "", &words::batches(&backfill.pace), 5);
+        text += &hang_within(width, "", &words::batches(backfill), 5);
     }
     if let Some(repair) = &step.repair {
         text += &hang_within(width, "", &format!("after a broken attempt, first: {repair};"), 5);

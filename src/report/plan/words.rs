@@ -2,9 +2,9 @@
 
 use super::super::human;
 use crate::catalog::QualifiedName;
-use crate::config::{BackfillLimits, LockLimits};
+use crate::config::LockLimits;
 use crate::plan::{Held, LockLevel, Strategy, TxnMode};
-use crate::sql::{MigrationScript, Script, TableOwner, TableScope};
+use crate::sql::{Backfill, MigrationScript, Scan, Script, TableOwner, TableScope};
 
 /// `38 migrations with 139 steps`.
 pub(super) fn size(script: &Script) -> String {
@@ -213,10 +213,15 @@ pub(super) fn sent(mode: TxnMode) -> &'static str {
 }
 
 /// How the batches of a backfill are made.
-pub(super) fn batches(pace: &BackfillLimits) -> String {
+pub(super) fn batches(backfill: &Backfill) -> String {
+    let pace = &backfill.pace;
     let batch = human::duration(pace.batch);
     let pause = if pace.pause.is_zero() { "no pause".to_owned() } else { human::duration(pace.pause) + " pause" };
-    format!("a transaction for every range of blocks from $1 to $2, {batch} at a time, {pause} between")
+    let what = match backfill.scan {
+        Scan::Ranges { .. } | Scan::Cascade { .. } => "every range of blocks from $1 to $2",
+        Scan::Keyset => "the next $2 rows after the key $1",
+    };
+    format!("a transaction for {what}, {batch} at a time, {pause} between")
 }
 
 /// What a notice or a blocker is about.

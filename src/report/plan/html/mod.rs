@@ -269,7 +269,7 @@ fn step(step: &ScriptStep, number: &mut usize) -> StepView {
         held: step.held.to_string(),
         sent: words::sent(step.mode),
         batches: match &step.work {
-            Work::Backfill(backfill) => Some(words::batches(&backfill.pace)),
+            Work::Backfill(backfill) => Some(words::batches(backfill)),
             Work::Statements(_) => None,
         },
         repair: step.repair.as_ref().map(ToString::to_string),
