@@ -147,6 +147,8 @@ fn table_differences(name: &QualifiedName, was: &Table, now: &Table, same_place:
         may_create: _,
         rows: _,
         storage: _,
+        // What is attached or detached is another kind of table then.
+        partitioning: _,
         heap_bytes: _,
         total_bytes: _,
         row_security,

@@ -10,6 +10,7 @@ mod lock;
 pub mod name;
 mod objects;
 mod storage;
+mod tree;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub use lock::LockMode;
 pub use name::{Ident, QualifiedName};
 pub use objects::{Bookkeeping, EventTrigger, Objects, Part, Policy, Routine, Rule, TakenName};
 pub use storage::{ColumnStatistics, IndexStorage, Storage, WalSettings};
+pub use tree::{Partitioning, Tree};
 
 /// One database at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -129,6 +131,9 @@ pub struct Table {
     /// How it lies on disk.
     #[serde(default)]
     pub storage: Storage,
+    /// Its place in a tree of partitions.
+    #[serde(default)]
+    pub partitioning: Partitioning,
     /// Row-level security.
     pub row_security: RowSecurity,
     /// Publications that send it out (`FOR ALL TABLES` and `TABLES IN SCHEMA` included).
@@ -170,6 +175,11 @@ impl Table {
     /// The primary key.
     pub fn primary_key(&self) -> Option<&Key> {
         self.keys.iter().find(|key| key.primary)
+    }
+
+    /// It is a part of a partitioned table, whose rule and protection it shares.
+    pub fn is_part(&self) -> bool {
+        self.kind == TableKind::Partition || self.partitioning.of.is_some()
     }
 
     /// The foreign keys that lead to `parent`.

@@ -58,7 +58,7 @@ pub async fn calibrate(session: &mut Session, catalog: &Catalog, plan: &Plan) ->
     let limits = Limits::strong(&plan.locks);
     make_schema(session, &limits).await?;
     for (name, cost) in dearest(plan) {
-        let (Some(planned), Some(table)) = (plan.tables.get(name), catalog.tables.get(name)) else { continue };
+        let (Some(planned), Some(table)) = (plan.table(name), catalog.tables.get(name)) else { continue };
         // Neighbouring pages are what a copy is made of.
         if table.heap_bytes / PAGE < FEWEST_PAGES || planned.strategy == Strategy::Keyset {
             continue;

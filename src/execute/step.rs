@@ -46,12 +46,12 @@ impl<'a> Driver<'a> {
                 self.transaction(migration, step, statements, history, started).await?;
             }
             (Work::Statements(statements), TxnMode::Autocommit | TxnMode::Batches) => {
-                self.record(&[begin_cost(self.run, &step.id, migration.table.as_ref())]).await?;
+                self.record(&[begin_cost(self.run, &step.id, step.table(migration))]).await?;
                 self.unlimited(step, statements).await?;
                 self.record(&self.records(migration, step, history, started)).await?;
             }
             (Work::Backfill(backfill), _) => {
-                self.record(&[begin_cost(self.run, &step.id, migration.table.as_ref())]).await?;
+                self.record(&[begin_cost(self.run, &step.id, step.table(migration))]).await?;
                 self.backfill(migration, step, backfill).await?;
                 self.record(&self.records(migration, step, history, started)).await?;
             }
@@ -80,7 +80,7 @@ impl<'a> Driver<'a> {
         history: Option<&Statement>,
         started: Instant,
     ) -> Vec<Statement> {
-        let cost = finish_cost(self.run, &step.id, migration.table.as_ref());
+        let cost = finish_cost(self.run, &step.id, step.table(migration));
         let record = finish_step(self.run, migration.version, &step.id, millis_since(started));
         [cost, record].into_iter().chain(history.cloned()).collect()
     }
@@ -95,7 +95,7 @@ impl<'a> Driver<'a> {
         started: Instant,
     ) -> Result<(), Failure> {
         let fence = assert_fence(self.fence);
-        let begin = begin_cost(self.run, &step.id, migration.table.as_ref());
+        let begin = begin_cost(self.run, &step.id, step.table(migration));
         let statements: Vec<Statement> = std::iter::once(begin).chain(statements.iter().cloned()).collect();
         let limits = if step.lock.is_strong() { Limits::strong(&self.locks) } else { Limits::patient(&self.locks) };
         let mut attempt = 0;

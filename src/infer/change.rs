@@ -31,7 +31,7 @@ pub fn changes(config: &Config, catalog: &Catalog, proposal: &Proposal) -> Chang
     let new = catalog
         .tables
         .iter()
-        .filter(|(name, table)| needs_rule(table.kind) && *name != tenants && !ruled.contains(name))
+        .filter(|(name, table)| needs_rule(table) && *name != tenants && !ruled.contains(name))
         .map(|(name, _)| name.clone())
         .collect();
     let mut drifted: Vec<Drifted> =

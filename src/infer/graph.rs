@@ -62,10 +62,10 @@ impl Edge<'_> {
 }
 
 impl<'a> Graph<'a> {
-    /// The graph without the tables that the plan refuses. A key with a period, or one that is there twice, is left out
+    /// The graph without partitions and the tables that the plan refuses. A key with a period, or one that is there twice, is left out
     /// too: no rule can name it.
     pub fn new(catalog: &'a Catalog) -> Self {
-        let tables = catalog.tables.iter().filter(|(_, table)| unsupported(table.kind).is_none());
+        let tables = catalog.tables.iter().filter(|(_, table)| unsupported(table.kind).is_none() && !table.is_part());
         let mut nodes: BTreeMap<&QualifiedName, Node> = tables
             .map(|(name, table)| {
                 let to_itself = table.foreign_keys_to(name).collect();

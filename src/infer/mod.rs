@@ -17,7 +17,7 @@ mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::{Catalog, Ident, QualifiedName, TableKind};
+use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::plan::unsupported;
 
 pub use change::{Changes, Drifted, changes, choices};
@@ -267,6 +267,6 @@ fn names_root(node: &graph::Node, root: &Root, owner_column: &Ident) -> bool {
 }
 
 /// Whether a table needs a rule: a partition follows its root.
-fn needs_rule(kind: TableKind) -> bool {
-    kind != TableKind::Partition
+fn needs_rule(table: &Table) -> bool {
+    !table.is_part()
 }

@@ -39,7 +39,7 @@ impl<'a> Verdicts<'a> {
     /// what somebody decided.
     pub fn without_owner(&mut self, known: &BTreeMap<&QualifiedName, &'static str>) {
         for (name, table) in &self.catalog.tables {
-            if !needs_rule(table.kind) {
+            if !needs_rule(table) {
                 continue;
             }
             let decided = self.choices.tables.get(name);

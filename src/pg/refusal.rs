@@ -4,7 +4,7 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use super::connect::cause;
 use crate::error::{Code, Failure};
-use crate::sql::bookkeeping;
+use crate::sql::{DRIFTED, bookkeeping};
 
 /// What a refusal calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,10 @@ impl Refusal {
             Some(code) => format!("{doing}: {} (SQLSTATE {code})", self.message),
             None => format!("{doing}: {}", self.message),
         };
+        if self.sqlstate.as_deref() == Some(DRIFTED) {
+            return Failure::new(Code::SchemaDrifted, message)
+                .hint("run `tenantctl migrate --replan`: it keeps what is done and plans the rest anew");
+        }
         match self.fault {
             Fault::Contended => Failure::new(Code::LockNotAcquired, message)
                 .hint("run the same command again when the sessions that hold the lock are done"),
@@ -99,7 +103,7 @@ impl Refusal {
 /// trigger raises, with any code, may say anything.
 fn message(refused: &DbError) -> String {
     let code = refused.code().code();
-    let raised = refused.routine() == Some(RAISE) && code != bookkeeping::FENCED;
+    let raised = refused.routine() == Some(RAISE) && code != bookkeeping::FENCED && code != DRIFTED;
     let what = match code.get(..2) {
         _ if raised => "a function or trigger of the database refused it",
         Some("22") => "a value cannot be used",

@@ -3,7 +3,7 @@
 use super::lookup::is_unique;
 use super::owners::{Resolver, unsupported};
 use super::{Blocker, Facts, Kind, Op, Owner, Plan};
-use crate::catalog::{Firing, Ident, QualifiedName};
+use crate::catalog::{Firing, Ident, QualifiedName, TableKind};
 use crate::config::TenantMap;
 
 /// The trigger that makes the tenant of a new row. It comes after the row is there, so that a row that ON CONFLICT turns
@@ -62,6 +62,10 @@ impl Resolver<'_> {
         }
         if let Some(why) = unsupported(table.kind) {
             self.problem(line, format!("tenants.map: {name} is {why}"));
+        }
+        if table.kind == TableKind::Partitioned {
+            let why = "a row that moves to another partition would get another tenant";
+            self.problem(line, format!("tenants.map: {name} is partitioned: {why}"));
         }
         let column = wanted.column.clone();
         let column = column.unwrap_or_else(|| Ident::derived(&[name.name.as_str(), wanted.key.as_str()]));

@@ -16,6 +16,7 @@ mod names;
 mod notice;
 mod op;
 mod owners;
+mod partitions;
 mod preflight;
 mod prepare;
 mod sample;
@@ -43,6 +44,7 @@ pub use names::ByName;
 pub use notice::{Blocker, Notice};
 pub use op::{Held, LockLevel, Op, TxnMode};
 pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsupported};
+pub use partitions::{Part, Partitions};
 pub use preflight::{Found, Kind, Room, Weight, kinds_table, surroundings, unreadable};
 pub use prepare::{SystemTenant, Tenants};
 pub use sample::{Sample, Samples};
@@ -142,6 +144,17 @@ pub struct TablePlan {
     pub source_columns: Vec<(Ident, String)>,
     /// The backfill skips user triggers (`session_replication_role`).
     pub skip_triggers: bool,
+    /// What it is made of, if it is partitioned.
+    pub partitions: Option<Partitions>,
+    /// The root that it is a leaf of.
+    pub root: Option<QualifiedName>,
+}
+
+impl TablePlan {
+    fn filled(self, filling: Filling) -> TablePlan {
+        let Filling { strategy, reason, vacuum_every } = filling;
+        TablePlan { strategy, reason, vacuum_every, ..self }
+    }
 }
 
 /// One versioned migration: a table's steps in one phase.
@@ -187,6 +200,8 @@ pub struct Plan {
     pub owner_column: Ident,
     /// Every tenant-scoped table by name.
     pub tables: BTreeMap<QualifiedName, TablePlan>,
+    /// The leaves of those that are partitioned; each is filled as a table of its own.
+    pub leaves: BTreeMap<QualifiedName, TablePlan>,
     /// Reference data.
     pub shared: Vec<QualifiedName>,
     /// Not looked at.
@@ -224,6 +239,7 @@ impl Plan {
             mapping: owners.mapping.clone(),
             owner_column: config.tenant_column.clone(),
             tables: BTreeMap::new(),
+            leaves: BTreeMap::new(),
             shared: owners.shared.clone(),
             ignored: owners.ignored.clone(),
             migrations: Vec::new(),
@@ -238,8 +254,11 @@ impl Plan {
         let mut refused = Vec::new();
         for owned in &owners.tables {
             if let Some(table) = catalog.tables.get(&owned.name) {
-                match plan.table(config, catalog, owners, owned, table) {
-                    Ok(planned) => drop(plan.tables.insert(owned.name.clone(), planned)),
+                match plan.planned(config, catalog, owners, owned, table) {
+                    Ok((planned, leaves)) => {
+                        plan.leaves.extend(leaves);
+                        plan.tables.insert(owned.name.clone(), planned);
+                    }
                     Err(failure) => refused.push(failure),
                 }
             }
@@ -255,7 +274,7 @@ impl Plan {
         writer.add(Phase::Prepare, None, prepare::ops(&plan, facts));
         type PhaseOps<'a> = &'a dyn Fn(&Plan, &TablePlan, &Table) -> Vec<Op>;
         let relations = enforce::RelationNames::of(catalog);
-        let enforce = |plan: &Plan, table: &TablePlan, now: &Table| enforce::ops(plan, table, now, &relations);
+        let enforce = |plan: &Plan, table: &TablePlan, now: &Table| enforce::ops(plan, table, now, catalog, &relations);
         let phases: [(Phase, PhaseOps); 3] =
             [(Phase::Expand, &expand::ops), (Phase::Backfill, &backfill::ops), (Phase::Enforce, &enforce)];
         for (phase, ops) in phases {
@@ -290,18 +309,52 @@ impl Plan {
         steps.zip(holders.drain(..)).for_each(|(step, holders)| step.blocked_by = holders);
     }
 
-    /// One table as the later floors need it.
-    fn table(
+    /// A tenant-scoped table or a leaf of one.
+    pub fn table(&self, name: &QualifiedName) -> Option<&TablePlan> {
+        self.tables.get(name).or_else(|| self.leaves.get(name))
+    }
+
+    /// The root of a leaf; any other table is its own.
+    pub fn root_of<'a>(&'a self, name: &'a QualifiedName) -> &'a QualifiedName {
+        self.leaves.get(name).and_then(|leaf| leaf.root.as_ref()).unwrap_or(name)
+    }
+
+    /// One table as the later floors need it, with its leaves.
+    fn planned(
         &self,
         config: &Config,
         catalog: &Catalog,
         owners: &Owners,
         owned: &OwnedTable,
         table: &Table,
-    ) -> Result<TablePlan, Failure> {
+    ) -> Result<(TablePlan, BTreeMap<QualifiedName, TablePlan>), Failure> {
+        let draft = Plan::draft(config, catalog, owned, table);
+        let Some(partitions) = &draft.partitions else {
+            let filling = strategy::choose(config, catalog, owners, self, &draft, table)?;
+            return Ok((draft.filled(filling), BTreeMap::new()));
+        };
+        let whole = partitions::whole(catalog, &owned.name, table);
+        let of_tree = strategy::of_tree(config, owners, &draft, &whole)?;
+        let mut leaves = BTreeMap::new();
+        for part in &partitions.leaves {
+            let Some(table) = catalog.tables.get(&part.name) else { continue };
+            let leaf = partitions::owned_leaf(owned, &part.name, table, &config.tenant_column, of_tree.is_some());
+            let leaf = TablePlan { root: Some(owned.name.clone()), ..Plan::draft(config, catalog, &leaf, table) };
+            let filling = match &of_tree {
+                Some(filling) => filling.clone(),
+                None => strategy::choose(config, catalog, owners, self, &leaf, table)?,
+            };
+            leaves.insert(part.name.clone(), leaf.filled(filling));
+        }
+        let filling = of_tree.unwrap_or_else(|| partitions::filling(catalog, &leaves));
+        Ok((TablePlan { rows: whole.rows, ..draft.filled(filling) }, leaves))
+    }
+
+    /// One table as the later floors need it, but for the way it is filled.
+    fn draft(config: &Config, catalog: &Catalog, owned: &OwnedTable, table: &Table) -> TablePlan {
         // In replica mode a foreign key over the owner column would not be checked: its triggers are skipped with the others.
         let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
-        let draft = TablePlan {
+        TablePlan {
             owned: owned.clone(),
             strategy: Strategy::Ranges,
             reason: String::new(),
@@ -316,10 +369,9 @@ impl Plan {
                 .map(|column| (column.name.clone(), column.data_type.clone()))
                 .collect(),
             skip_triggers: catalog.server.may_skip_triggers && !covered,
-        };
-        let Filling { strategy, reason, vacuum_every } =
-            strategy::choose(config, catalog, owners, self, &draft, table)?;
-        Ok(TablePlan { strategy, reason, vacuum_every, ..draft })
+            partitions: Partitions::of(catalog, &owned.name, table),
+            root: None,
+        }
     }
 
     /// Bytes of an owner in a row; of a text, those of the System Tenant's.
@@ -374,6 +426,9 @@ fn step_id(phase: Phase, table: Option<&QualifiedName>, op: &Op) -> String {
     let verb = op.verb();
     match (table, op) {
         (_, Op::PassOwnerDown { parent, child }) => format!("{phase}/{child}/{verb}-from/{parent}"),
+        (Some(table), op) if op.table().is_some_and(|part| part != table) => {
+            format!("{phase}/{table}/{verb}/{}", op.table().unwrap_or(table))
+        }
         (Some(table), _) => format!("{phase}/{table}/{verb}"),
         (None, _) => format!("{phase}/{verb}"),
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, Kind, Lookup, Owner, Owners, Plan, TablePlan, Value, strategy};
+use super::{Facts, Kind, Lookup, Owner, Owners, Plan, TablePlan, Value, partitions, strategy};
 use crate::catalog::{Catalog, Firing, Ident, QualifiedName, RowSecurity, Table};
 use crate::config::{Config, StrategyChoice, Unowned};
 
@@ -61,6 +61,7 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
     }
     for table in plan.tables.values() {
         if let Some(now) = catalog.tables.get(&table.owned.name) {
+            let now = &partitions::whole(catalog, &table.owned.name, now);
             let about = |(kind, text): (Kind, String)| Notice { kind, table: Some(table.owned.name.clone()), text };
             notices.extend(adopted_rows(table, facts).map(|text| about((Kind::RowsAdopted, text))));
             notices.extend(volatile(table, facts).map(|text| about((Kind::ExpressionVolatile, text))));
@@ -200,6 +201,7 @@ pub(super) fn blockers(
         let (Some(now), Some(table)) = (catalog.tables.get(&owned.name), plan.tables.get(&owned.name)) else {
             continue;
         };
+        let now = &partitions::whole(catalog, &owned.name, now);
         let mut block = |kind: Kind, text: String, remedy: String| {
             blockers.push(Blocker { kind, table: Some(owned.name.clone()), text, remedy });
         };

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ByName, Lookup, Mapping, prepare};
+use super::{ByName, Lookup, Mapping, partitions, prepare};
 use crate::catalog::{Catalog, Column, ForeignKey, Ident, QualifiedName, Table, TableKind};
 use crate::config::{Config, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned, table_key};
 use crate::error::{Code, Failure};
@@ -15,6 +15,8 @@ use crate::error::{Code, Failure};
 pub struct OwnedTable {
     /// The table.
     pub name: QualifiedName,
+    /// The name by which expressions speak of it: a partition's is its root's.
+    pub called: Ident,
     /// Its owner column, where it is there already.
     pub column: Option<Column>,
     /// The way to the owner.
@@ -211,7 +213,7 @@ impl<'a> Resolver<'a> {
             .catalog
             .tables
             .iter()
-            .filter(|(_, table)| table.kind != TableKind::Partition)
+            .filter(|(_, table)| !table.is_part())
             .map(|(name, _)| name)
             .filter(|name| !rules.contains_key(*name) && **name != self.config.tenants.table)
             .collect();
@@ -239,14 +241,31 @@ impl<'a> Resolver<'a> {
     fn owned_tables(&mut self, rules: &BTreeMap<QualifiedName, Rule<'a>>) -> Vec<OwnedTable> {
         let catalog = self.catalog;
         let mut owned = Vec::new();
+        let is_tenant =
+            |name: &QualifiedName| rules.get(name).is_some_and(|rule| matches!(rule.scope, Scope::Tenant(_)));
         for (name, rule) in rules {
+            if !is_tenant(name)
+                && let Some(root) = catalog.root_of(name).filter(|root| is_tenant(root))
+            {
+                let what = format!("{name} is a partition of {root}, whose rows have owners; drop its rule");
+                self.problem(rule.line, what);
+            }
             let Scope::Tenant(owner_rule) = rule.scope else { continue };
             let Some(table) = catalog.tables.get(name) else { continue };
-            if let Some(why) = unsupported(table.kind) {
+            let obstacles = partitions::obstacles(catalog, name, &self.config.tenant_column);
+            if let Some(root) = catalog.root_of(name) {
+                self.problem(
+                    rule.line,
+                    format!("{name} is a partition of {root}; drop its rule, the root's holds for it"),
+                );
+            } else if let Some(why) = unsupported(table.kind) {
                 self.problem(rule.line, format!("{name} is {why}; set scope = \"ignored\" for now"));
+            } else if !obstacles.is_empty() {
+                obstacles.iter().for_each(|why| self.problem(rule.line, format!("{name}: {why}")));
             } else if let Some(owner) = self.owner(name, table, owner_rule, rule.line, rules) {
                 owned.push(OwnedTable {
                     name: name.clone(),
+                    called: name.name.clone(),
                     column: table.column(&self.config.tenant_column).cloned(),
                     owner,
                     unowned: owner_rule.unowned,
@@ -389,10 +408,8 @@ fn link(table: &Table, key: &ForeignKey, ends_at_tenants: bool) -> Link {
 /// Why a kind of table cannot be converted; nothing where it can.
 pub fn unsupported(kind: TableKind) -> Option<&'static str> {
     match kind {
-        TableKind::Ordinary => None,
-        TableKind::Partitioned | TableKind::Partition => {
-            Some("partitioned, which this version does not convert (an ALTER would lock every partition at once)")
-        }
+        TableKind::Ordinary | TableKind::Partitioned => None,
+        TableKind::Partition => Some("a partition, whose rows are its root's"),
         TableKind::Inherited => Some("part of a classic inheritance tree, which this version does not convert"),
         TableKind::Typed => {
             Some("a table of a composite type, which takes no column of its own until ALTER TABLE ... NOT OF")

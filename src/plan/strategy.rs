@@ -74,7 +74,7 @@ pub struct Filling {
 }
 
 impl Filling {
-    fn new(strategy: Strategy, reason: impl Into<String>) -> Filling {
+    pub(super) fn new(strategy: Strategy, reason: impl Into<String>) -> Filling {
         Filling { strategy, reason: reason.into(), vacuum_every: None }
     }
 }
@@ -129,6 +129,30 @@ pub(super) fn choose(
         StrategyChoice::Keyset => Filling::new(Strategy::Keyset, format!("as configured, by ({})", writer.key())),
     };
     Ok(filling)
+}
+
+/// How a whole tree of partitions is filled at once; nothing where that is each leaf's own affair. `whole` is the root with
+/// what holds for any of its parts.
+pub(super) fn of_tree(
+    config: &Config,
+    owners: &Owners,
+    draft: &TablePlan,
+    whole: &Table,
+) -> Result<Option<Filling>, Failure> {
+    let owned = &draft.owned;
+    if owned.column.as_ref().is_some_and(|column| column.not_null) {
+        return Ok(Some(Filling::new(Strategy::Ranges, "every row has its owner")));
+    }
+    let reason = "every row has the same owner, and the column is new";
+    match (owned.choice, obstacle(config, owners, draft, whole)) {
+        (StrategyChoice::Auto, None) => Ok(Some(Filling::new(Strategy::Instant, reason))),
+        (StrategyChoice::Instant, None) => Ok(Some(Filling::new(Strategy::Instant, "as configured"))),
+        (StrategyChoice::Instant, Some(why)) => {
+            let message = format!("{}: {}: backfill = \"instant\" cannot be: {why}", config.at(owned.line), owned.name);
+            Err(Failure::new(Code::ConfigInvalid, message).hint("drop the key, or set backfill = \"batched\""))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Why a default cannot stand for the rows that are there; nothing where it can.

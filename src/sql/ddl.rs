@@ -4,12 +4,22 @@ use super::Statement;
 use super::filler::{fill, pass_down, system_id};
 use super::mapping;
 use super::quote::{ident, idents, literal, qualified};
+use super::tree;
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::IdStyle;
 use crate::plan::{NOT_NULL_NOT_VALID, Op, Owner, Plan, Strategy, TablePlan};
 
+/// The first major version that can analyze a partitioned table without its leaves (18's page of ANALYZE).
+const ANALYZE_ONLY: u32 = 18;
+
 /// The statements of an operation that is not a backfill.
 pub(super) fn statements(plan: &Plan, op: &Op) -> Vec<Statement> {
+    let mut statements = tree::locks(plan, op);
+    statements.extend(own(plan, op));
+    statements
+}
+
+fn own(plan: &Plan, op: &Op) -> Vec<Statement> {
     let column = ident(&plan.owner_column);
     let one = |text: String| vec![Statement::new(text)];
     match op {
@@ -26,6 +36,16 @@ pub(super) fn statements(plan: &Plan, op: &Op) -> Vec<Statement> {
         Op::CreateTenants(_) | Op::Backfill(_) | Op::Reconcile(_) => Vec::new(),
         Op::Vacuum(table) => one(format!("VACUUM (ANALYZE) {}", qualified(table))),
         Op::Analyze(table) => one(format!("ANALYZE {}", qualified(table))),
+        // Before 18 it analyzes every leaf again, since nothing keeps it to the root.
+        Op::AnalyzeTree(table) => {
+            let only = if plan.major >= ANALYZE_ONLY { "ONLY " } else { "" };
+            one(format!("ANALYZE {only}{}", qualified(table)))
+        }
+        Op::CreateParentIndex { table, index, parent } => {
+            tree::create_parent_index(plan, table, index, parent.as_ref(), &column)
+        }
+        Op::AttachIndex { table, index, parent } => one(tree::attach(parent, &tree::beside(table, index))),
+        Op::AdoptForeignKey { table, constraint } => one(add_foreign_key(plan, table, constraint, &column)),
         Op::BuildIndex { table, index } => {
             one(format!("CREATE INDEX CONCURRENTLY {}\n  ON {} ({column})", ident(index), qualified(table)))
         }
@@ -38,13 +58,9 @@ pub(super) fn statements(plan: &Plan, op: &Op) -> Vec<Statement> {
             Statement::new(format!("ALTER TABLE {} ALTER COLUMN {column} SET NOT NULL", qualified(table))),
             Statement::new(format!("ALTER TABLE {} DROP CONSTRAINT {}", qualified(table), ident(constraint))),
         ],
-        Op::AddForeignKey { table, constraint } => one(format!(
-            "ALTER TABLE {} ADD CONSTRAINT {}\n  FOREIGN KEY ({column}) REFERENCES {} ({}) NOT VALID",
-            qualified(table),
-            ident(constraint),
-            qualified(&plan.tenants.table),
-            ident(&plan.tenants.columns.id)
-        )),
+        Op::AddForeignKey { table, constraint } => {
+            one(format!("{} NOT VALID", add_foreign_key(plan, table, constraint, &column)))
+        }
     }
 }
 
@@ -144,6 +160,16 @@ fn add_owner_column(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
     }
     statements.extend(fill(plan, table));
     statements
+}
+
+fn add_foreign_key(plan: &Plan, table: &QualifiedName, constraint: &Ident, column: &str) -> String {
+    format!(
+        "ALTER TABLE {} ADD CONSTRAINT {}\n  FOREIGN KEY ({column}) REFERENCES {} ({})",
+        qualified(table),
+        ident(constraint),
+        qualified(&plan.tenants.table),
+        ident(&plan.tenants.columns.id)
+    )
 }
 
 fn add_not_null(plan: &Plan, table: &QualifiedName, constraint: &Ident, column: &str) -> String {

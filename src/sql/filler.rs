@@ -70,7 +70,7 @@ pub(super) fn owner_or_kept(plan: &Plan, table: &OwnedTable, alias: &str, climb:
 fn expression(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb, depth: usize) -> String {
     let found = match &table.owner {
         Owner::System => return system_id(plan),
-        Owner::Lookup(lookup) => Directory::planned(plan).tenant(lookup, &table.name, alias),
+        Owner::Lookup(lookup) => Directory::planned(plan).tenant(lookup, &table.called, alias),
         Owner::Parent(link) if is_owner_itself(plan, link) => format!("{alias}.{}", ident(&link.columns[0])),
         Owner::Parent(link) => {
             let parent = format!("p{depth}");

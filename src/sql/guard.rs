@@ -2,6 +2,7 @@
 
 use super::Query;
 use super::quote::{literal, qualified};
+use super::tree;
 use crate::catalog::{Ident, QualifiedName};
 use crate::plan::{Link, Owner, Phase, Plan};
 
@@ -23,6 +24,7 @@ pub(super) fn guard(plan: &Plan, phase: Phase, name: &QualifiedName) -> Option<Q
     if let Owner::Lookup(lookup) = &table.owned.owner {
         parts.push(has_column(&lookup.table, &lookup.column));
     }
+    parts.extend(table.partitions.iter().flat_map(|partitions| tree::differences(name, partitions)));
     Some(Query::new(parts.join("\nUNION ALL\n")))
 }
 

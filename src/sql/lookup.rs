@@ -25,8 +25,8 @@ impl<'a> Directory<'a> {
         Directory { tenants: &tenants.table, id: &tenants.columns.id, mapping }
     }
 
-    /// The id of the tenant that the row `alias` of `table` names, or NULL.
-    pub(crate) fn tenant(&self, lookup: &Lookup, table: &QualifiedName, alias: &str) -> String {
+    /// The id of the tenant that the row `alias` names, or NULL; `called` is what an expression calls the row's table.
+    pub(crate) fn tenant(&self, lookup: &Lookup, called: &Ident, alias: &str) -> String {
         let (from, column) = self.place(lookup);
         let id = ident(self.id);
         match &lookup.value {
@@ -36,7 +36,7 @@ impl<'a> Directory<'a> {
                 "(SELECT t.{id} FROM (SELECT {} AS value FROM (SELECT {alias}.*) AS {} OFFSET 0) AS v\n        JOIN \
                  {from} ON {column} = v.value)",
                 cast(lookup),
-                ident(&table.name)
+                ident(called)
             ),
         }
     }

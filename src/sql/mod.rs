@@ -27,6 +27,7 @@ pub mod quote;
 mod script;
 pub mod snapshot;
 pub mod throttle;
+mod tree;
 
 use std::fmt;
 
@@ -39,6 +40,7 @@ pub use overview::{TableOverview, TableOwner, TableScope};
 pub use owner_column::OwnerColumn;
 pub use probe::StepState;
 pub use script::{MigrationScript, Script, ScriptStep, Work, render};
+pub use tree::DRIFTED;
 
 #[cfg(doc)]
 use crate::plan::Plan;

@@ -31,6 +31,9 @@ pub enum TableScope {
         reason: Option<String>,
         /// Estimated rows, where there are statistics.
         rows: Option<u64>,
+        /// How many partitions hold them; nothing for a table on its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        partitions: Option<usize>,
     },
     /// Reference data.
     Shared,
@@ -91,6 +94,7 @@ fn scope(table: &TablePlan) -> TableScope {
         strategy: (!complete).then_some(table.strategy),
         reason: (!complete).then(|| table.reason.clone()),
         rows: table.rows,
+        partitions: table.partitions.as_ref().map(|partitions| partitions.leaves.len()),
     }
 }
 

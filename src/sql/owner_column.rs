@@ -38,8 +38,12 @@ fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
     let (mut index_made, mut key_added) = (None, None);
     for step in steps.flat_map(|migration| &migration.steps) {
         match &step.op {
-            Op::BuildIndex { index, .. } => index_made = Some(index.clone()),
-            Op::AddForeignKey { constraint, .. } => key_added = Some(constraint.clone()),
+            Op::BuildIndex { index, table } | Op::CreateParentIndex { index, table, .. } if table == name => {
+                index_made = Some(index.clone());
+            }
+            Op::AddForeignKey { constraint, table } | Op::AdoptForeignKey { constraint, table } if table == name => {
+                key_added = Some(constraint.clone());
+            }
             _ => {}
         }
     }

@@ -6,6 +6,7 @@ use super::Query;
 use super::filler::{filler, system_id};
 use super::mapping;
 use super::quote::{ident, literal, qualified};
+use super::tree;
 use crate::catalog::{Ident, QualifiedName};
 use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Op, Plan, TENANT_TRIGGER, pass_trigger};
 
@@ -51,12 +52,16 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
             done_if(&format!("{} AND {same}", has_trigger(table, TENANT_TRIGGER)))
         }),
         Op::AddOwnerColumn(table) => {
-            let fills = [FILL_ON_INSERT, FILL_ON_UPDATE].map(|name| format!("AND {}", has_trigger(table, name)));
+            let fills = [FILL_ON_INSERT, FILL_ON_UPDATE].map(|name| format!("AND {}", fires(plan, table, name)));
             let same = plan.tables.get(table).map(|table| format!("AND {}", has_function(&filler(plan, table))));
             Some(done_if(&format!("{} {} {}", has_column(table, &column), fills.join(" "), same.unwrap_or_default())))
         }
-        Op::PassOwnerDown { parent, child } => Some(done_if(&has_trigger(parent, pass_trigger(child).as_str()))),
+        Op::PassOwnerDown { parent, child } => Some(done_if(&fires(plan, parent, pass_trigger(child).as_str()))),
         Op::BuildIndex { table, index } => Some(index_state(table, index)),
+        Op::CreateParentIndex { table, index, parent } => {
+            Some(done_if(&tree::has_index(table, index, parent.as_ref())))
+        }
+        Op::AttachIndex { table, index, parent } => Some(done_if(&tree::has_index(table, index, Some(parent)))),
         Op::AddNotNull { table, constraint } => {
             let exists = has_constraint(table, constraint, "true");
             Some(done_if(&format!("{exists} OR {}", is_not_null(table, &column))))
@@ -70,11 +75,18 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
             let exists = has_constraint(table, constraint, "true");
             Some(done_if(&format!("{} AND NOT {exists}", is_not_null(table, &column))))
         }
-        Op::AddForeignKey { table, constraint } => Some(done_if(&has_constraint(table, constraint, "true"))),
+        Op::AddForeignKey { table, constraint } | Op::AdoptForeignKey { table, constraint } => {
+            Some(done_if(&has_constraint(table, constraint, "true")))
+        }
         Op::ValidateForeignKey { table, constraint } => {
             Some(done_if(&has_constraint(table, constraint, "k.convalidated")))
         }
-        Op::CreateTenants(_) | Op::Backfill(_) | Op::Reconcile(_) | Op::Vacuum(_) | Op::Analyze(_) => None,
+        Op::CreateTenants(_)
+        | Op::Backfill(_)
+        | Op::Reconcile(_)
+        | Op::Vacuum(_)
+        | Op::Analyze(_)
+        | Op::AnalyzeTree(_) => None,
     }
 }
 
@@ -100,6 +112,14 @@ fn is_not_null(table: &QualifiedName, column: &str) -> String {
          a.attnotnull)",
         regclass(table)
     )
+}
+
+/// The trigger is there and always fires, in every partition too.
+fn fires(plan: &Plan, table: &QualifiedName, name: &str) -> String {
+    match tree::is_parted(plan, table) {
+        true => format!("{} AND {}", has_trigger(table, name), tree::has_copies(table, name)),
+        false => has_trigger(table, name),
+    }
 }
 
 fn has_trigger(table: &QualifiedName, name: &str) -> String {

@@ -73,6 +73,9 @@ pub struct ScriptStep {
     pub id: String,
     /// What it does, for people.
     pub title: String,
+    /// The partition that it works on; nothing where that is the migration's table itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<QualifiedName>,
     /// The strongest lock it takes on the application's tables.
     pub lock: LockLevel,
     /// How long that lock is held.
@@ -136,7 +139,7 @@ pub fn render(plan: &Plan) -> Script {
 }
 
 fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
-    let batches = |table: &QualifiedName, wanted| plan.tables.get(table).map(|table| backfill(plan, table, wanted));
+    let batches = |table: &QualifiedName, wanted| plan.table(table).map(|table| backfill(plan, table, wanted));
     let work = match &step.op {
         Op::Backfill(table) => batches(table, Wanted::Unfilled),
         Op::Reconcile(table) => batches(table, Wanted::Stale),
@@ -146,6 +149,7 @@ fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
     ScriptStep {
         id: step.id.clone(),
         title: title(plan, &step.op),
+        partition: step.op.table().filter(|table| plan.leaves.contains_key(*table)).cloned(),
         lock: step.op.lock(),
         held: step.op.duration(),
         mode: step.op.mode(),
@@ -176,18 +180,26 @@ fn title(plan: &Plan, op: &Op) -> String {
         }
         Op::PassOwnerDown { parent, child } => format!("pass a new owner of {parent} down to {child}"),
         Op::Backfill(table) => format!("give every row of {table} its owner"),
-        Op::Reconcile(table) => match plan.tables.get(table).map(|planned| &planned.owned.owner) {
+        Op::Reconcile(table) => match plan.table(table).map(|planned| &planned.owned.owner) {
             Some(Owner::Lookup(_)) => format!("correct every owner in {table} that its row does not name"),
             _ => format!("correct every owner in {table} that is not its parent's"),
         },
         Op::Vacuum(table) => format!("vacuum and analyze {table}"),
         Op::Analyze(table) => format!("analyze {table}"),
+        Op::AnalyzeTree(table) => format!("analyze {table} as a whole"),
+        Op::CreateParentIndex { table, .. } => {
+            format!("make the index on {table} ({column}), without its partitions' parts")
+        }
+        Op::AttachIndex { table, .. } => format!("attach the index on {table} ({column}) to the one above"),
         Op::BuildIndex { table, .. } => format!("build the index on {table} ({column})"),
         Op::AddNotNull { table, .. } => format!("demand an owner of new rows in {table}"),
         Op::ValidateNotNull { table, .. } => format!("prove that every row of {table} has an owner"),
         Op::SetNotNull { table, .. } => format!("set {table}.{column} NOT NULL, which the proven check makes instant"),
         Op::AddForeignKey { table, .. } => format!("demand that new owners in {table} are tenants"),
         Op::ValidateForeignKey { table, .. } => format!("prove that every owner in {table} is a tenant"),
+        Op::AdoptForeignKey { table, .. } => {
+            format!("make the proven keys of the partitions one of {table}, which scans nothing")
+        }
     }
 }
 
@@ -260,6 +272,11 @@ impl MigrationScript {
 }
 
 impl ScriptStep {
+    /// The table that it works on: a partition, or its migration's table.
+    pub fn table<'a>(&'a self, migration: &'a MigrationScript) -> Option<&'a QualifiedName> {
+        self.partition.as_ref().or(migration.table.as_ref())
+    }
+
     /// The texts that it sends, in order.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let statements: Box<dyn Iterator<Item = &Statement>> = match &self.work {

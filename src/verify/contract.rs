@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Catalog, Ident, QualifiedName, Table, TableKind};
+use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::config::{Config, Scope, TableKey, TableRule, TenantsTable};
 use crate::plan::{self, ByName, Named};
 
@@ -100,6 +100,11 @@ impl Contract {
         self.classes.get(table).copied()
     }
 
+    /// What the rows of a table are: a partition without a rule of its own follows its root.
+    pub(super) fn class_of_rows(&self, catalog: &Catalog, table: &QualifiedName) -> Option<Class> {
+        self.class(table).or_else(|| catalog.root_of(table).and_then(|root| self.class(root)))
+    }
+
     /// The tenant-scoped tables that exist. A partition is looked at through its root, unless it has a rule of its own.
     pub fn tenant_tables<'a>(
         &'a self,
@@ -119,7 +124,7 @@ impl Contract {
     /// The tables that need a rule: all but the tenants table, and but partitions, which follow their root.
     pub(super) fn declared_tables<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = &'a QualifiedName> + 'a {
         let needs = |name: &QualifiedName, table: &Table| {
-            *name != self.tenants.table && (table.kind != TableKind::Partition || self.class(name).is_some())
+            *name != self.tenants.table && (!table.is_part() || self.class(name).is_some())
         };
         catalog.tables.iter().filter(move |(name, table)| needs(name, table)).map(|(name, _)| name)
     }

@@ -115,7 +115,8 @@ impl Judge<'_> {
     /// The table of a difference as it is now, where its rows have owners.
     fn tenant_table(&self, difference: &Difference) -> Option<&Table> {
         let name = difference.table.as_ref()?;
-        (self.contract.class(name) == Some(Class::Tenant)).then(|| self.now.tables.get(name))?
+        let class = self.contract.class_of_rows(self.now, name);
+        (class == Some(Class::Tenant)).then(|| self.now.tables.get(name))?
     }
 
     /// Whether the conversion made it.
@@ -182,8 +183,10 @@ impl Judge<'_> {
     }
 
     fn concern_of_table(&self, name: &QualifiedName, change: Change) -> Option<Concern> {
-        let class = self.contract.class(name);
+        let class = self.contract.class_of_rows(self.now, name);
         match change {
+            // Partitions are dropped with the time that they stand for.
+            Change::Gone if self.baseline.catalog.root_of(name).is_some() => None,
             Change::Gone => Some(Concern::TableGone),
             Change::Changed => (class == Some(Class::Tenant)).then_some(Concern::TableRemade),
             Change::New if class == Some(Class::Tenant) => {
@@ -202,7 +205,27 @@ impl Judge<'_> {
         let converted =
             |name: &QualifiedName| self.baseline.converted && self.baseline.catalog.tables.contains_key(name);
         let tables = self.contract.tenant_tables(self.now).filter(|(name, _)| converted(name));
-        tables.flat_map(|(name, table)| self.lost_by(name, table)).collect()
+        tables.flat_map(|(name, table)| self.lost_by(name, table).into_iter().chain(self.asleep(name))).collect()
+    }
+
+    /// Partitions of a table in which a filler is gone or switched off.
+    fn asleep(&self, root: &QualifiedName) -> Vec<Difference> {
+        let tree = self.now.tree(root);
+        let local = tree.leaves.iter().filter_map(|leaf| Some((*leaf, self.now.tables.get(*leaf)?)));
+        let asleep = |table: &Table, name: &str| {
+            let own = table.triggers.iter().find(|trigger| trigger.name.as_str() == name);
+            own.is_none_or(|trigger| trigger.firing != Firing::Always)
+        };
+        let lost = local.flat_map(|(leaf, table)| {
+            let fillers = [FILL_ON_INSERT, FILL_ON_UPDATE].into_iter().filter(|name| asleep(table, name));
+            fillers.map(move |name| Difference {
+                table: Some(leaf.clone()),
+                object: Object::Trigger(Ident::derived(&[name])),
+                change: Change::Changed,
+                text: format!("{leaf}: trigger {name} is gone or not ENABLE ALWAYS any more"),
+            })
+        });
+        lost.collect()
     }
 
     fn lost_by(&self, name: &QualifiedName, table: &Table) -> Vec<Difference> {

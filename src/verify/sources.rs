@@ -48,7 +48,7 @@ fn named(contract: &Contract, catalog: &Catalog) -> Vec<Case> {
             return Some(Case::settled(name, unknown));
         }
         let (rows, owner) = (rows_of(name, table), ident(&contract.owner));
-        let tenant = directory.tenant(lookup, name, "c");
+        let tenant = directory.tenant(lookup, &name.name, "c");
         let query = Query::new(format!("SELECT count(*) FROM {rows} AS c WHERE c.{owner} <> {tenant}"));
         Some(Case::ask(name, Question { given: None, query, judge }))
     };

@@ -15,6 +15,7 @@ mod execute;
 mod floors;
 mod infer;
 mod locks;
+mod partitions;
 mod plan;
 mod preflight;
 mod recorder;

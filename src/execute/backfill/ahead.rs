@@ -36,7 +36,7 @@ impl Driver<'_> {
                 fills(migration).filter(|(later, work)| later.id != step.id && self.may_begin_on(at, later, work))
             {
                 if jobs.len() < AHEAD {
-                    self.record(&[begin_cost(self.run, &later.id, migration.table.as_ref())]).await?;
+                    self.record(&[begin_cost(self.run, &later.id, later.table(migration))]).await?;
                     jobs.push(self.job(later, work).await?);
                 }
             }

@@ -5,7 +5,9 @@ WITH here AS MATERIALIZED (
     SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()
 ),
 wanted AS MATERIALIZED (
-    SELECT c.oid, c.reltablespace, c.reltoastrelid, age(c.relfrozenxid) AS age,
+    -- A partitioned table has no rows to freeze.
+    SELECT c.oid, c.reltablespace, c.reltoastrelid,
+        CASE WHEN c.relkind <> 'p' THEN age(c.relfrozenxid) ELSE 0 END AS age,
         json_build_array(n.nspname, c.relname) AS name
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -166,6 +166,33 @@ SELECT json_build_object(
     'storage', json_build_object(
         'access_method', w.access_method, 'fillfactor', w.fillfactor, 'toast_bytes', s.toast_bytes, 'indexes', s.indexes
     ),
+    'partitioning', json_build_object(
+        'of', CASE WHEN w.relispartition THEN (
+            SELECT json_build_array(pn.nspname, p.relname)
+            FROM pg_catalog.pg_inherits AS i
+            JOIN pg_catalog.pg_class AS p ON p.oid = i.inhparent
+            JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.relnamespace
+            WHERE i.inhrelid = w.oid
+        ) END,
+        'parts', coalesce(CASE WHEN w.relkind = 'p' THEN (
+            SELECT json_agg(json_build_array(pn.nspname, p.relname) ORDER BY pn.nspname, p.relname)
+            FROM pg_catalog.pg_inherits AS i
+            JOIN pg_catalog.pg_class AS p ON p.oid = i.inhrelid
+            JOIN pg_catalog.pg_namespace AS pn ON pn.oid = p.relnamespace
+            WHERE i.inhparent = w.oid
+        ) END, '[]'),
+        -- A column of the key depends on its table as a whole, those of its expressions too.
+        'key', coalesce(CASE WHEN w.relkind = 'p' THEN (
+            SELECT json_agg(a.attname ORDER BY a.attnum)
+            FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = w.oid AND a.attnum > 0 AND EXISTS (
+                SELECT FROM pg_catalog.pg_depend AS d
+                WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = w.oid AND d.objsubid = a.attnum
+                    AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = w.oid AND d.refobjsubid = 0
+                    AND d.deptype = 'i'
+            )
+        ) END, '[]')
+    ),
     'row_security', CASE
         WHEN NOT w.relrowsecurity THEN 'off'
         WHEN w.relforcerowsecurity THEN 'forced'

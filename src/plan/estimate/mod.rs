@@ -121,23 +121,32 @@ impl Estimator<'_> {
     }
 
     fn cost(&self, op: &Op) -> Cost {
-        let found = |name: &QualifiedName| Some((self.plan.tables.get(name)?, self.shape(name)?));
+        let found = |name: &QualifiedName| Some((self.plan.table(name)?, self.shape(name)?));
         let of = |name: &QualifiedName, cost: &dyn Fn(&TablePlan, &Shape) -> Cost| match found(name) {
             Some((table, shape)) => cost(table, &shape),
             None => Cost { unknown: 1, ..Cost::default() },
         };
+        // A change of the catalog is made for each table of a tree; its root has no rows of its own.
+        let whole = |name: &QualifiedName, wal_bytes: u64| change(wal_bytes * self.tables_of(name));
+        let is_root = |name: &QualifiedName| self.plan.tables.get(name).is_some_and(|table| table.partitions.is_some());
         match op {
-            Op::CreateTenantsTable | Op::AddOwnerColumn(_) => change(OBJECTS),
-            Op::PassOwnerDown { .. } | Op::CreateTenantTrigger(_) => change(TRIGGER),
+            Op::CreateTenantsTable => change(OBJECTS),
+            Op::AddOwnerColumn(name) => whole(name, OBJECTS),
+            Op::PassOwnerDown { parent, .. } => whole(parent, TRIGGER),
+            Op::CreateTenantTrigger(_) => change(TRIGGER),
             Op::CreateTenants(name) => self.tenants(name),
-            Op::AddForeignKey { .. } => change(FOREIGN_KEY),
-            Op::AddNotNull { .. } => change(CONSTRAINT),
-            Op::CreateSystemTenant | Op::SetNotNull { .. } => change(FLAG),
+            Op::AddForeignKey { table, .. } | Op::AdoptForeignKey { table, .. } => whole(table, FOREIGN_KEY),
+            Op::AddNotNull { table, .. } => whole(table, CONSTRAINT),
+            Op::SetNotNull { table, .. } => whole(table, FLAG),
+            Op::CreateParentIndex { .. } => change(CONSTRAINT),
+            Op::CreateSystemTenant | Op::AttachIndex { .. } => change(FLAG),
+            Op::AnalyzeTree(root) => self.analyze_tree(root),
             Op::Backfill(name) => of(name, &|table, shape| self.backfill(table, shape)),
             Op::Reconcile(name) => of(name, &|table, shape| self.comparison(table, shape)),
             Op::Vacuum(name) => of(name, &|table, shape| self.vacuum(table, shape)),
             Op::Analyze(name) => of(name, &|table, shape| self.analyze(table, shape)),
             Op::BuildIndex { table, .. } => of(table, &|table, shape| self.index(table, shape)),
+            Op::ValidateNotNull { table, .. } | Op::ValidateForeignKey { table, .. } if is_root(table) => change(FLAG),
             Op::ValidateNotNull { table, .. } => of(table, &|table, shape| self.scan(table, shape, 0.0)),
             Op::ValidateForeignKey { table, .. } => of(table, &|table, shape| self.scan(table, shape, JOIN_SECONDS)),
         }
@@ -270,6 +279,22 @@ impl Estimator<'_> {
             duration: seconds(read / SCAN + CATALOG_SECONDS),
             ..Cost::default()
         }
+    }
+
+    /// A sample of the tree; before 18 of every leaf, too.
+    fn analyze_tree(&self, root: &QualifiedName) -> Cost {
+        let heaps = self.plan.tables.get(root).into_iter().flat_map(TablePlan::heaps);
+        let leaf = |name: &QualifiedName| match (self.plan.table(name), self.shape(name)) {
+            (Some(table), Some(shape)) => self.analyze(table, &shape),
+            _ => Cost::default(),
+        };
+        heaps.map(leaf).collect::<Vec<Cost>>().iter().chain([&change(FLAG)]).sum()
+    }
+
+    /// How many tables a change of the catalog goes through.
+    fn tables_of(&self, name: &QualifiedName) -> u64 {
+        let partitions = self.plan.tables.get(name).and_then(|table| table.partitions.as_ref());
+        1 + partitions.map_or(0, |partitions| partitions.all().count() as u64)
     }
 
     /// Every page of a new index is logged as a whole.

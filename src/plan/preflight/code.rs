@@ -16,7 +16,7 @@ pub(super) fn examine(preflight: &Preflight<'_>, found: &mut Found) {
             variables(preflight, routines, name, found);
             statements(preflight, name, found);
         }
-        triggers(preflight, routines, name, now, found);
+        triggers(preflight, routines, name, &now, found);
     }
 }
 

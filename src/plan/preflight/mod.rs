@@ -16,9 +16,10 @@ mod throttle;
 mod version;
 mod waiting;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Facts, Op, Owners, Plan, TablePlan};
+use super::{Facts, Op, Owners, Plan, TablePlan, partitions};
 use crate::catalog::{Activity, Catalog, Ident, QualifiedName, Table};
 use crate::config::Config;
 use crate::plan::notice::{Blocker, Notice};
@@ -114,17 +115,19 @@ impl Surroundings<'_> {
 }
 
 impl<'a> Preflight<'a> {
-    /// The tenant-scoped tables that steps of the plan work on.
-    fn tables(&self) -> impl Iterator<Item = (&'a QualifiedName, &'a TablePlan, &'a Table)> {
+    /// The tenant-scoped tables that steps of the plan work on, a partitioned one as a whole.
+    fn tables(&self) -> impl Iterator<Item = (&'a QualifiedName, &'a TablePlan, Cow<'a, Table>)> {
         let touched: BTreeSet<&QualifiedName> = self.plan.steps().filter_map(|step| step.op.table()).collect();
         let planned = self.plan.tables.iter().filter(move |(name, _)| touched.contains(name));
         let catalog = self.around.catalog;
-        planned.filter_map(move |(name, table)| Some((name, table, catalog.tables.get(name)?)))
+        planned.filter_map(move |(name, table)| {
+            Some((name, table, partitions::whole(catalog, name, catalog.tables.get(name)?)))
+        })
     }
 
     /// Whether batches write rows of the table.
     fn writes(&self, table: &QualifiedName) -> bool {
-        let writes = |op: &Op| matches!(op, Op::Backfill(of) | Op::Reconcile(of) if of == table);
+        let writes = |op: &Op| matches!(op, Op::Backfill(of) | Op::Reconcile(of) if self.plan.root_of(of) == table);
         self.plan.steps().any(|step| writes(&step.op))
     }
 }

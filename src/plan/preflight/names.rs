@@ -28,7 +28,7 @@ pub(super) fn examine(preflight: &Preflight<'_>, found: &mut Found) {
                     found.block(Kind::NameTaken, Some(tenants), text, "set tenants.table to another name");
                 }
             }
-            Op::BuildIndex { table, index } => {
+            Op::BuildIndex { table, index } | Op::CreateParentIndex { table, index, .. } => {
                 let name = QualifiedName { schema: table.schema.clone(), name: index.clone() };
                 if let Some(kind) = holder(catalog, &name).filter(|kind| *kind != "index") {
                     let text = format!("its index would be called {index}, and that is the name of a {kind}");
@@ -39,7 +39,7 @@ pub(super) fn examine(preflight: &Preflight<'_>, found: &mut Found) {
         }
     }
     for (name, _, now) in preflight.tables() {
-        own_objects(preflight, name, now, found);
+        own_objects(preflight, name, &now, found);
     }
     clashes(preflight, found);
 }
@@ -116,7 +116,7 @@ fn clashes(preflight: &Preflight<'_>, found: &mut Found) {
         }
     }
     for step in preflight.plan.steps() {
-        if let Op::BuildIndex { table, index } = &step.op {
+        if let Op::BuildIndex { table, index } | Op::CreateParentIndex { table, index, .. } = &step.op {
             claim(table.schema.as_str(), index.clone(), table);
         }
     }

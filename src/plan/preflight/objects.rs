@@ -2,7 +2,7 @@
 
 use super::{Found, Kind, Preflight, list};
 use crate::catalog::{EventTrigger, Firing, QualifiedName, Table};
-use crate::plan::TablePlan;
+use crate::plan::{Op, TablePlan};
 
 /// The commands that the run sends, as event triggers know them.
 const SENT: [&str; 9] = [
@@ -29,8 +29,8 @@ pub(super) fn examine(preflight: &Preflight<'_>, found: &mut Found) {
             let text = format!("excludes each other over all tenants: {}", list(exclusions));
             found.tell(Kind::ExclusionGlobal, Some(name), text);
         }
-        constraints(preflight, name, now, found);
-        remains(preflight, name, now, found);
+        constraints(preflight, name, &now, found);
+        remains(preflight, name, &now, found);
     }
     event_triggers(preflight, found);
 }
@@ -47,8 +47,9 @@ fn written_as_star(preflight: &Preflight<'_>, name: &QualifiedName, table: &Tabl
 /// A rule on UPDATE acts on the batches, unless the role may switch it off with the triggers.
 fn rules(preflight: &Preflight<'_>, name: &QualifiedName, table: &TablePlan, found: &mut Found) {
     let rules = preflight.around.catalog.objects.rules.iter();
+    let is_here = |table: &QualifiedName| preflight.plan.root_of(table) == name;
     let rules: Vec<_> =
-        rules.filter(|rule| rule.table == *name && rule.event == "UPDATE").map(|rule| &rule.name).collect();
+        rules.filter(|rule| is_here(&rule.table) && rule.event == "UPDATE").map(|rule| &rule.name).collect();
     if !rules.is_empty() && preflight.writes(name) && !table.skip_triggers {
         let text = format!("rules rewrite the UPDATEs of the backfill: {}", list(rules));
         let remedy = "disable the rules for the run, or run as a role that may set session_replication_role";
@@ -95,13 +96,18 @@ fn constraints(preflight: &Preflight<'_>, name: &QualifiedName, now: &Table, fou
 /// Indexes that are INVALID, and triggers that are off.
 fn remains(preflight: &Preflight<'_>, name: &QualifiedName, now: &Table, found: &mut Found) {
     let builds = |index| {
+        preflight.plan.steps().any(|step| matches!(&step.op, Op::BuildIndex { index: ours, .. } if ours == index))
+    };
+    // The index of a partitioned table is INVALID until each partition has attached its own.
+    let completes = |index| {
         preflight
             .plan
             .steps()
-            .any(|step| matches!(&step.op, crate::plan::Op::BuildIndex { index: ours, .. } if ours == index))
+            .any(|step| matches!(&step.op, Op::CreateParentIndex { index: ours, .. } if ours == index))
     };
     for index in now.indexes.iter().filter(|index| !index.valid) {
         let what = match builds(&index.name) {
+            _ if completes(&index.name) => "the run attaches the parts that it lacks",
             true => "it is what a broken build of ours left; the run drops it and builds it again",
             false => "no query uses it and every write maintains it; drop or rebuild it",
         };

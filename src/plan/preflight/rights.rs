@@ -32,13 +32,17 @@ pub(super) fn on_tables(preflight: &Preflight<'_>, found: &mut Found) {
     let catalog = preflight.around.catalog;
     let mut lacks = |table: &QualifiedName, right: String| found.tell(Kind::RightMissing, Some(table), needs(&right));
     for owned in &preflight.owners.tables {
-        let (name, Some(table)) = (&owned.name, catalog.tables.get(&owned.name)) else { continue };
-        if !table.may_alter {
-            lacks(name, format!("ownership of {name} (its owner is {})", table.owner));
-        } else if !table.may_create {
-            lacks(name, format!("CREATE on schema {} (for an index on {name})", name.schema));
-        } else if !table.may_read {
-            lacks(name, format!("USAGE on schema {} (for {name})", name.schema));
+        let parts = preflight.plan.tables.get(&owned.name).and_then(|table| table.partitions.as_ref());
+        let parts = parts.into_iter().flat_map(|parts| parts.all()).map(|part| &part.name);
+        for name in std::iter::once(&owned.name).chain(parts) {
+            let Some(table) = catalog.tables.get(name) else { continue };
+            if !table.may_alter {
+                lacks(name, format!("ownership of {name} (its owner is {})", table.owner));
+            } else if !table.may_create {
+                lacks(name, format!("CREATE on schema {} (for an index on {name})", name.schema));
+            } else if !table.may_read {
+                lacks(name, format!("USAGE on schema {} (for {name})", name.schema));
+            }
         }
     }
     if let Some(mapping) = &preflight.plan.mapping

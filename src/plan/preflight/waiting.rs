@@ -38,11 +38,16 @@ fn wanted<'a>(plan: &'a Plan, op: &'a Op) -> Vec<(&'a QualifiedName, LockMode)> 
     let tenants = &plan.tenants.table;
     let mut wanted: Vec<_> = op.table().map(|table| (table, mode)).into_iter().collect();
     match op {
-        Op::CreateSystemTenant | Op::AddForeignKey { .. } => wanted.push((tenants, mode)),
+        Op::CreateSystemTenant | Op::AddForeignKey { .. } | Op::AdoptForeignKey { .. } => wanted.push((tenants, mode)),
         Op::ValidateForeignKey { .. } => wanted.push((tenants, LockMode::RowShare)),
         // The build waits for every writer of the table to be gone.
         Op::BuildIndex { table, .. } => wanted.push((table, LockMode::Share)),
         _ => {}
+    }
+    // An operation on a root goes through its tree, but for those that are about the root alone.
+    if !matches!(op, Op::CreateParentIndex { .. } | Op::AnalyzeTree(_)) {
+        let root = op.table().and_then(|table| plan.tables.get(table)).and_then(|table| table.partitions.as_ref());
+        wanted.extend(root.into_iter().flat_map(|partitions| partitions.all()).map(|part| (&part.name, mode)));
     }
     wanted
 }
@@ -52,6 +57,7 @@ fn mode(lock: LockLevel) -> Option<LockMode> {
         LockLevel::None => None,
         LockLevel::RowExclusive => Some(LockMode::RowExclusive),
         LockLevel::ShareUpdateExclusive => Some(LockMode::ShareUpdateExclusive),
+        LockLevel::Share => Some(LockMode::Share),
         LockLevel::ShareRowExclusive => Some(LockMode::ShareRowExclusive),
         LockLevel::AccessExclusive => Some(LockMode::AccessExclusive),
     }

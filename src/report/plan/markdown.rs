@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use super::super::human;
 use super::bill::{self, Line};
-use super::words;
+use super::{leaves, words};
 use crate::catalog::QualifiedName;
 use crate::plan::{LockLevel, Phase};
-use crate::sql::{MigrationScript, Script, ScriptStep, TableScope};
+use crate::sql::{MigrationScript, Script, TableScope};
 
 /// What GitHub takes as one comment. It counts characters; bytes are never fewer.
 const LONGEST: usize = 65_536;
@@ -96,11 +96,11 @@ fn tables(script: &Script) -> String {
     let rows = script.tables.iter().map(|overview| {
         let name = code(&overview.name.to_string());
         match &overview.scope {
-            TableScope::Tenant { source, strategy, rows, .. } => format!(
+            TableScope::Tenant { source, strategy, rows, partitions, .. } => format!(
                 "| {name} | tenant | {} | {} | {} | {} |\n",
                 escaped(&words::owner(source)),
                 words::filled(*strategy),
-                escaped(&human::estimate(*rows)),
+                escaped(&words::table_rows(*rows, *partitions)),
                 escaped(words::reason(&overview.scope))
             ),
             TableScope::Shared => format!("| {name} | shared | | | | |\n"),
@@ -171,18 +171,19 @@ fn farewell(migrations: usize) -> String {
 /// The steps of a phase without their SQL.
 fn list(script: &Script, phase: Phase, room: usize) -> String {
     let migrations = script.migrations.iter().filter(|migration| migration.phase == phase);
-    let rows = migrations.flat_map(|migration| {
-        migration.steps.iter().enumerate().map(|(number, step)| step_row(migration, number + 1, step))
-    });
+    let rows = migrations
+        .flat_map(|migration| leaves::lines(&migration.steps).into_iter().map(|line| step_row(migration, &line)));
     let rows: Vec<String> = rows.collect();
-    let summary = human::counted(rows.len(), "step", "steps");
+    let own = script.migrations.iter().filter(|migration| migration.phase == phase);
+    let summary = human::counted(own.map(|migration| migration.steps.len()).sum(), "step", "steps");
     let table = table_within(room.saturating_sub(FRAME), &["Step", "", "Lock", "Held for", "Sent"], rows.into_iter());
     format!("\n### Phase {phase}\n\n{}", folded(&summary, &table))
 }
 
-fn step_row(migration: &MigrationScript, number: usize, step: &ScriptStep) -> String {
+fn step_row(migration: &MigrationScript, line: &leaves::Line<'_>) -> String {
+    let (number, step) = (line.number, line.step);
     let held = if step.lock == LockLevel::None { String::new() } else { step.held.to_string() };
-    let mut title = escaped(&step.title);
+    let mut title = escaped(&line.title);
     for session in &step.blocked_by {
         title += &format!("<br>⏳ in its way now: {}", escaped(&session.describe()));
     }

@@ -2,6 +2,7 @@
 
 mod bill;
 mod html;
+mod leaves;
 mod markdown;
 mod orm;
 mod sql;

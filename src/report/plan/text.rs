@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::super::human;
 use super::super::layout::{WIDTH, columns, hang_within, indented};
 use super::bill::{self, Line};
-use super::{Detail, Page, waiting, words};
+use super::{Detail, Page, leaves, waiting, words};
 use crate::catalog::QualifiedName;
 use crate::plan::{LockLevel, Phase};
 use crate::sql::{MigrationScript, Script, ScriptStep, TableOverview, TableScope, Work};
@@ -82,9 +82,9 @@ fn tables(script: &Script, out: &mut impl Write) -> io::Result<()> {
 fn table_row(table: &TableOverview) -> [String; 5] {
     let name = table.name.to_string();
     match &table.scope {
-        TableScope::Tenant { source, strategy, rows, .. } => {
+        TableScope::Tenant { source, strategy, rows, partitions, .. } => {
             let filled = words::filled(*strategy).to_owned();
-            [name, "tenant".to_owned(), words::owner(source), filled, human::estimate(*rows)]
+            [name, "tenant".to_owned(), words::owner(source), filled, words::table_rows(*rows, *partitions)]
         }
         TableScope::Shared => [name, "shared".to_owned(), String::new(), String::new(), String::new()],
         TableScope::Ignored => [name, "ignored".to_owned(), String::new(), String::new(), String::new()],
@@ -181,22 +181,24 @@ fn notices(script: &Script, width: usize, out: &mut impl Write) -> io::Result<()
 
 /// The steps of a phase in a line or two each: the lock and what is done.
 fn brief_steps(phase: Phase, migrations: &[&MigrationScript], width: usize, out: &mut impl Write) -> io::Result<()> {
-    let steps = || migrations.iter().flat_map(|migration| &migration.steps);
-    let rows: Vec<[String; 2]> = steps().map(|step| [step.lock.to_string(), held(step)]).collect();
+    let steps: usize = migrations.iter().map(|migration| migration.steps.len()).sum();
+    let lines: Vec<_> = migrations.iter().map(|migration| leaves::lines(&migration.steps)).collect();
+    let rows: Vec<[String; 2]> =
+        lines.iter().flatten().map(|line| [line.step.lock.to_string(), held(line.step)]).collect();
     let locks = columns(&rows, 0);
     let wide = locks.iter().map(String::len).max().unwrap_or(0);
     let mut locks = locks.into_iter();
-    writeln!(out, "\nPhase {phase}: {}", human::counted(rows.len(), "step", "steps"))?;
-    for migration in migrations {
+    writeln!(out, "\nPhase {phase}: {}", human::counted(steps, "step", "steps"))?;
+    for (migration, lines) in migrations.iter().zip(lines) {
         writeln!(out, "{}", words::migration(migration))?;
-        for (number, (step, lock)) in migration.steps.iter().zip(locks.by_ref()).enumerate() {
-            let number = format!("{:>3}  ", number + 1);
+        for (line, lock) in lines.iter().zip(locks.by_ref()) {
+            let number = format!("{:>3}  ", line.number);
             let text = match width {
                 ..ROOM_FOR_LOCKS => {
-                    let title = hang_within(width, &number, &step.title, 0);
+                    let title = hang_within(width, &number, &line.title, 0);
                     title + &hang_within(width, "", &lock, number.len())
                 }
-                _ => hang_within(width, &format!("{number}{lock:wide$}  "), &step.title, 0),
+                _ => hang_within(width, &format!("{number}{lock:wide$}  "), &line.title, 0),
             };
             write!(out, "{text}")?;
         }

@@ -115,6 +115,15 @@ pub(super) fn owner(source: &TableOwner) -> String {
     }
 }
 
+/// How many rows a table has, and in how many partitions.
+pub(super) fn table_rows(rows: Option<u64>, partitions: Option<usize>) -> String {
+    let rows = human::estimate(rows);
+    match partitions {
+        None => rows,
+        Some(partitions) => format!("{rows} in {}", human::counted(partitions, "partition", "partitions")),
+    }
+}
+
 /// The kind of a table's source, in a word.
 pub(super) fn source(source: &TableOwner) -> &'static str {
     match source {

@@ -173,12 +173,16 @@ fn a_common_word_alone_makes_no_framework() {
 #[test]
 fn what_the_plan_refuses_is_ignored_and_nothing_is_derived_from_it() {
     let events = "events: id bigint!, org_id bigint! -> orgs\nevents_1: id bigint!\nreplies: id bigint!, event_id bigint! -> events";
+    let proposal = proposed(&turned(product(events), "events", TableKind::Inherited));
+    assert_eq!(said(&proposal, "events"), "ignored");
+    assert!(why(&proposal, "events").contains("inheritance"));
+    assert_eq!(said(&proposal, "replies"), "~system");
+
     let catalog = turned(product(events), "events", TableKind::Partitioned);
     let proposal = proposed(&turned(catalog, "events_1", TableKind::Partition));
-    assert_eq!(said(&proposal, "events"), "ignored");
-    assert!(why(&proposal, "events").contains("partitioned"));
+    assert_eq!(said(&proposal, "events"), "parent orgs");
     assert!(!proposal.tables.contains_key(&super::qualified("events_1")), "a partition needs no rule");
-    assert_eq!(said(&proposal, "replies"), "~system");
+    assert_eq!(said(&proposal, "replies"), "parent events");
 }
 
 #[test]

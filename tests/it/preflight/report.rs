@@ -58,19 +58,23 @@ async fn ten_problems_give_ten_entries_in_one_report() {
 async fn a_configuration_that_does_not_fit_is_told_with_what_preflight_found() {
     let database = shop_with(
         "CREATE SCHEMA tenantctl; CREATE TABLE tenantctl.theirs (id int); CREATE TABLE forgotten (id int);
-         CREATE TABLE far (id int) PARTITION BY RANGE (id); REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+         CREATE TABLE far (id int); CREATE TABLE near () INHERITS (far); REVOKE CREATE ON SCHEMA public FROM PUBLIC",
     )
     .await;
     let role = format!("reader_{}", database.name);
     database.run(&format!("CREATE ROLE {role} LOGIN")).await;
     let session = Session::open(&database.settings_as(&role), Access::Read).await.unwrap();
-    let refused =
-        tenantctl::commands::planning::plan(&session, &config("[tables.far]\nscope = \"tenant\"")).await.unwrap_err();
+    let refused = tenantctl::commands::planning::plan(
+        &session,
+        &config("[tables.far]\nscope = \"tenant\"\n[tables.near]\nscope = \"ignored\""),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(refused.code, Code::ConfigInvalid);
     let lines: Vec<&str> = refused.message.lines().collect();
     assert_eq!(lines.len(), 4, "{lines:#?}");
     assert!(lines[0].contains("public.forgotten is not classified"));
-    assert!(lines[1].contains("public.far is partitioned"));
+    assert!(lines[1].contains("public.far is part of a classic inheritance tree"));
     assert_eq!(lines[2], "the schema tenantctl holds something else than tenantctl's books");
     assert_eq!(lines[3], "migrate needs USAGE and CREATE on the schema tenantctl (its owner is postgres)");
     Cli::to(&database.url()).config("").run("plan").exits(2);

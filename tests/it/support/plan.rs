@@ -1,8 +1,8 @@
 //! Plans without a server: a catalog written in Rust and a configuration as text, planned and rendered.
 
 use tenantctl::catalog::{
-    Catalog, Column, Firing, ForeignKey, Ident, Key, Objects, QualifiedName, RowSecurity, Server, Storage, Table,
-    TableKind, Trigger, WalSettings,
+    Catalog, Column, Firing, ForeignKey, Ident, Key, Objects, Partitioning, QualifiedName, RowSecurity, Server,
+    Storage, Table, TableKind, Trigger, WalSettings,
 };
 use tenantctl::config;
 use tenantctl::plan::{Facts, Plan, resolve};
@@ -171,6 +171,7 @@ pub fn table(oid: u32, rows: Option<u64>, columns: &[&str]) -> Table {
         heap_bytes: 0,
         total_bytes: 0,
         storage: Storage { fillfactor: 100, ..Storage::default() },
+        partitioning: Partitioning::default(),
         row_security: RowSecurity::Off,
         publications: Vec::new(),
         replica_identity: false,

@@ -207,8 +207,8 @@ impl<'a> Layout<'a> {
     }
 
     fn node(&mut self, table: Table, x: u32, y: u32) {
-        let TableScope::Tenant { source, strategy, rows, .. } = &table.overview.scope else { return };
-        let (rows, filled) = (human::estimate(*rows), words::filled(*strategy));
+        let TableScope::Tenant { source, strategy, rows, partitions, .. } = &table.overview.scope else { return };
+        let (rows, filled) = (words::table_rows(*rows, *partitions), words::filled(*strategy));
         let title = format!("{}: {}; {rows}, {filled}", table.overview.name, words::owner(source));
         let name = self.fitted(&label(self.script, &table.overview.name), CHARACTER);
         let note = self.fitted(&note(&table), NOTE_CHARACTER);

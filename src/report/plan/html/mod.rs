@@ -220,8 +220,9 @@ fn legend(script: &Script) -> Vec<Legend> {
 
 fn row(script: &Script, table: &TableOverview) -> Row {
     let (scope, source, owner, filled, rows) = match &table.scope {
-        TableScope::Tenant { source, strategy, rows, .. } => {
-            ("tenant", words::source(source), words::owner(source), words::filled(*strategy), human::estimate(*rows))
+        TableScope::Tenant { source, strategy, rows, partitions, .. } => {
+            let rows = words::table_rows(*rows, *partitions);
+            ("tenant", words::source(source), words::owner(source), words::filled(*strategy), rows)
         }
         TableScope::Shared => ("shared", "", "all tenants read it".to_owned(), "", String::new()),
         TableScope::Ignored => ("ignored", "", "not looked at".to_owned(), "", String::new()),
