@@ -100,6 +100,8 @@ codes! {
     PlanChanged = "plan-changed", Findings, No;
     /// The operator answered no.
     Declined = "declined", Findings, No;
+    /// Rows cannot be filled: a constraint or a trigger refuses them.
+    RowsRefused = "rows-refused", Findings, Yes;
     /// No connection could be made.
     ConnectionFailed = "connection-failed", Stopped, No;
     /// The server refused the login.
@@ -171,7 +173,8 @@ impl JsonSchema for Code {
 
 /// One failure: what we were doing to which object, what went wrong, and what to do now.
 ///
-/// The message is a lower-case fragment without a final stop, holds no password and no value of a row.
+/// The message is a lower-case fragment without a final stop, holds no password and no value of a row, but for the primary
+/// key of a row that has to be mended ([`Code::RowsRefused`]).
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The stable kind.

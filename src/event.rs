@@ -140,6 +140,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A row cannot be filled; what is beside it can.
+    RowFailed {
+        /// The step's id.
+        id: String,
+        /// The row, by its primary key, or by its position where there is none, as a condition.
+        row: String,
+        /// What refuses it: the constraint or the function of a trigger, and the SQLSTATE.
+        reason: String,
+        /// How many rows of the table are known that cannot be filled.
+        rows_failed: u64,
+    },
     /// A backfill is done. What was expected and not written was taken over by a writer or deleted meanwhile.
     Reconciled {
         /// The step's id.

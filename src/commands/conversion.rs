@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::expected::{Drift, Expected};
 use super::planning::{self, Planned};
-use crate::config::{Config, ThrottleLimits};
+use crate::config::{Config, FailingRow, ThrottleLimits};
 use crate::error::{Code, Failure};
 use crate::event::{Observer, Start};
 use crate::execute::bookkeeping::{self, StoredRun};
@@ -58,6 +58,7 @@ pub struct Conversion {
     worker: Session,
     settings: Settings,
     throttle: ThrottleLimits,
+    failing_row: FailingRow,
     work: Work,
 }
 
@@ -96,7 +97,8 @@ impl Conversion {
                 Work::Begin(Box::new(planned))
             }
         };
-        Ok(Conversion { watch, worker, settings, throttle: config.throttle.clone(), work })
+        let (throttle, failing_row) = (config.throttle.clone(), config.failing_row);
+        Ok(Conversion { watch, worker, settings, throttle, failing_row, work })
     }
 
     /// What will be executed.
@@ -177,7 +179,8 @@ impl Conversion {
             }
         };
         let (worker, settings, watch) = (self.worker, self.settings, &self.watch);
-        let tools = Tools { worker, settings, watch, observer, interrupt, throttle };
+        let failing_row = self.failing_row;
+        let tools = Tools { worker, settings, watch, observer, interrupt, throttle, failing_row };
         tokio::select! {
             done = execute::run(tools, stored, start, target) => done,
             never = sampler.run(observer) => match never {},

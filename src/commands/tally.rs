@@ -108,6 +108,7 @@ impl Observer for Tally<'_> {
             Event::LockWaited { .. }
             | Event::StatementWaits { .. }
             | Event::WorkerMissing { .. }
+            | Event::RowFailed { .. }
             | Event::Pressure { .. }
             | Event::Controlled { .. }
             | Event::Stopping

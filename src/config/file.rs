@@ -85,6 +85,7 @@ impl Reader<'_> {
                 .collect(),
             tables: self.rules(file.tables),
             backfill,
+            failing_row: file.backfill.failing_row,
             locks,
             throttle,
             server: self.server(&file.server),

@@ -45,6 +45,8 @@ pub struct Config {
     pub tables: Vec<TableRule>,
     /// How batches are paced.
     pub backfill: BackfillLimits,
+    /// What happens at a row that cannot be filled.
+    pub failing_row: FailingRow,
     /// How strong locks are asked for.
     pub locks: LockLimits,
     /// What the backfills give way to.
@@ -307,6 +309,17 @@ impl WalCompression {
             WalCompression::Zstd => "zstd",
         }
     }
+}
+
+/// What happens at a row whose update the server refuses, for a constraint or by a trigger. Not a part of the plan: a run
+/// that is resumed takes what is given now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailingRow {
+    /// The run stops.
+    Stop,
+    /// The rest of the table is filled, then the run stops.
+    Skip,
 }
 
 /// How strong locks are asked for.

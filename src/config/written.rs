@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{StrategyChoice, TenantsMode, Unowned, WalCompression};
+use super::{FailingRow, StrategyChoice, TenantsMode, Unowned, WalCompression};
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -230,6 +230,7 @@ pub struct Backfill {
     pub workers: Spanned<u32>,
     pub synchronous_commit: bool,
     pub wal_compression: WalCompression,
+    pub failing_row: FailingRow,
 }
 
 impl Default for Backfill {
@@ -242,6 +243,7 @@ impl Default for Backfill {
             workers: unwritten(2),
             synchronous_commit: false,
             wal_compression: WalCompression::Auto,
+            failing_row: FailingRow::Stop,
         }
     }
 }

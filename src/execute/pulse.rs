@@ -231,6 +231,7 @@ impl Vitals {
             | Event::LockWaited { .. }
             | Event::StatementWaits { .. }
             | Event::WorkerMissing { .. }
+            | Event::RowFailed { .. }
             | Event::Reconciled { .. }
             | Event::Pressure { .. }
             | Event::Controlled { .. }

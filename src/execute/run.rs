@@ -17,7 +17,7 @@ use super::interrupt::Interrupt;
 use super::pulse::Pulse;
 use super::throttle::Throttle;
 use super::watch::Watch;
-use crate::config::LockLimits;
+use crate::config::{FailingRow, LockLimits};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Observer, Start};
 use crate::pg::settings::Settings;
@@ -65,6 +65,8 @@ pub struct Tools<'a> {
     pub interrupt: Interrupt,
     /// What its backfills give way to.
     pub throttle: Throttle,
+    /// What they do at a row that cannot be filled.
+    pub failing_row: FailingRow,
 }
 
 /// What a run did.
@@ -115,6 +117,7 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         observer: &pulse,
         interrupt: tools.interrupt,
         throttle: tools.throttle,
+        failing_row: tools.failing_row,
         locks: stored.script.locks.clone(),
         run: stored.id,
         fence,
@@ -192,6 +195,7 @@ pub(super) struct Driver<'a> {
     pub(super) observer: &'a dyn Observer,
     pub(super) interrupt: Interrupt,
     pub(super) throttle: Throttle,
+    pub(super) failing_row: FailingRow,
     pub(super) locks: LockLimits,
     pub(super) run: i64,
     pub(super) fence: i64,

@@ -77,6 +77,8 @@ pub struct RunStatus {
     pub migrations: Vec<MigrationStatus>,
     /// Its backfills, in order.
     pub backfills: Vec<BackfillStatus>,
+    /// Rows that they cannot fill.
+    pub refused_rows: Vec<RefusedRow>,
     /// What operators want of it, where it can be steered.
     pub control: Option<Control>,
     /// Its last sign.
@@ -134,6 +136,19 @@ pub struct BackfillStatus {
     pub batches: i64,
     /// When the last batch was committed.
     pub updated_at: String,
+}
+
+/// A row whose update a constraint or a trigger refused.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RefusedRow {
+    /// The backfill's step.
+    pub step: String,
+    /// The row, by its primary key, or by its position where there is none, as a condition.
+    pub row: String,
+    /// What refused it: the constraint or the function of a trigger, and the SQLSTATE.
+    pub reason: String,
+    /// When that was.
+    pub at: String,
 }
 
 /// One applied version.
@@ -237,6 +252,7 @@ async fn newest(
         started_by: get(row, 6)?,
         migrations: migrations.collect(),
         backfills: backfills(session, id).await?,
+        refused_rows: refused_rows(session, id).await?,
         control,
         sign,
     }))
@@ -255,5 +271,15 @@ async fn backfills(session: &Session, run: i64) -> Result<Vec<BackfillStatus>, F
                 updated_at: get(row, 5)?,
             })
         })
+        .collect()
+}
+
+async fn refused_rows(session: &Session, run: i64) -> Result<Vec<RefusedRow>, Failure> {
+    if !get::<bool>(&session.one(&sql::failing::is_noted(), &[]).await?, 0)? {
+        return Ok(Vec::new());
+    }
+    let rows = session.rows(&sql::failing::of_run(run)).await?;
+    rows.iter()
+        .map(|row| Ok(RefusedRow { step: get(row, 0)?, row: get(row, 1)?, reason: get(row, 2)?, at: get(row, 3)? }))
         .collect()
 }

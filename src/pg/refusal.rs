@@ -35,6 +35,10 @@ pub struct Refusal {
     pub sqlstate: Option<String>,
     /// The server's message, or what can be said without a row's values.
     pub message: String,
+    /// The constraint and what else of the schema it names, and the function that was at work.
+    about: Vec<String>,
+    /// A function of the database raised it.
+    raised: bool,
 }
 
 impl Refusal {
@@ -42,7 +46,7 @@ impl Refusal {
         let Some(refused) = error.as_db_error() else {
             let io = std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
             let fault = if error.is_closed() || io { Fault::Lost } else { Fault::Final };
-            return Refusal { fault, sqlstate: None, message: cause(&error) };
+            return Refusal { fault, sqlstate: None, message: cause(&error), about: Vec::new(), raised: false };
         };
         let fault = match refused.code() {
             code if *code == SqlState::LOCK_NOT_AVAILABLE
@@ -63,12 +67,28 @@ impl Refusal {
             }
             _ => Fault::Final,
         };
-        Refusal { fault, sqlstate: Some(refused.code().code().to_owned()), message: message(refused) }
+        let about = names(refused).into_iter().chain(function(refused)).collect();
+        let (sqlstate, raised) = (Some(refused.code().code().to_owned()), is_raised(refused));
+        Refusal { fault, sqlstate, message: message(refused), about, raised }
     }
 
     /// The answer has another shape than the statement gives.
     pub(crate) fn unexpected(what: &str) -> Self {
-        Refusal { fault: Fault::Final, sqlstate: None, message: format!("the answer lacks {what}") }
+        let message = format!("the answer lacks {what}");
+        Refusal { fault: Fault::Final, sqlstate: None, message, about: Vec::new(), raised: false }
+    }
+
+    /// Whether it may be about a row, and not about the statement: a value, a constraint, or a trigger that raised an
+    /// exception.
+    pub fn is_about_a_row(&self) -> bool {
+        let class = self.sqlstate.as_deref().and_then(|code| code.get(..2));
+        self.fault == Fault::Final && (self.raised || matches!(class, Some("21" | "22" | "23" | "P0")))
+    }
+
+    /// What refused a row, without its values and without words that may quote them: the names, and the SQLSTATE.
+    pub fn reason(&self) -> String {
+        let code = self.sqlstate.iter().map(|code| format!("SQLSTATE {code}"));
+        self.about.iter().cloned().chain(code).collect::<Vec<_>>().join(", ")
     }
 
     /// The refusal as a failure of what was being done.
@@ -103,14 +123,25 @@ impl Refusal {
 /// trigger raises, with any code, may say anything.
 fn message(refused: &DbError) -> String {
     let code = refused.code().code();
-    let raised = refused.routine() == Some(RAISE) && code != bookkeeping::FENCED && code != DRIFTED;
     let what = match code.get(..2) {
-        _ if raised => "a function or trigger of the database refused it",
+        _ if is_raised(refused) => "a function or trigger of the database refused it",
         Some("22") => "a value cannot be used",
         Some("23") => "a row violates a constraint",
         Some("P0" | "38" | "39") => "a function or trigger of the database refused it",
         _ => return refused.message().to_owned(),
     };
+    let names = names(refused);
+    let place = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+    format!("{what}{place}; the server's own words may quote a row, its log has them")
+}
+
+/// Whether a function of the database raised it, and not we did.
+fn is_raised(refused: &DbError) -> bool {
+    refused.routine() == Some(RAISE) && ![bookkeeping::FENCED, DRIFTED].contains(&refused.code().code())
+}
+
+/// What of the schema the server names beside its words.
+fn names(refused: &DbError) -> Vec<String> {
     let table = refused.table().map(|table| match refused.schema() {
         Some(schema) => format!("{schema}.{table}"),
         None => table.to_owned(),
@@ -121,8 +152,13 @@ fn message(refused: &DbError) -> String {
         ("type", refused.datatype().map(str::to_owned)),
         ("table", table),
     ];
-    let names: Vec<String> =
-        named.into_iter().filter_map(|(kind, name)| name.map(|name| format!("{kind} {name}"))).collect();
-    let place = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-    format!("{what}{place}; the server's own words may quote a row, its log has them")
+    named.into_iter().filter_map(|(kind, name)| name.map(|name| format!("{kind} {name}"))).collect()
+}
+
+/// The innermost function that was at work, as in `PL/pgSQL function app.check_order() line 3 at RAISE`. The rest of the
+/// context may quote a row.
+fn function(refused: &DbError) -> Option<String> {
+    let rest = refused.where_()?.lines().find_map(|line| line.strip_prefix("PL/pgSQL function "))?;
+    let (name, _) = rest.split_once(" line ").or_else(|| rest.split_once(" while "))?;
+    Some(format!("function {name}"))
 }

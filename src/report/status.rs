@@ -9,7 +9,7 @@ use super::{Shape, account};
 use crate::execute::account::Account;
 use crate::execute::control::Control;
 use crate::execute::pulse::{Sign, State};
-use crate::execute::status::{BackfillStatus, Life, MigrationStatus, RunStatus, Status};
+use crate::execute::status::{BackfillStatus, Life, MigrationStatus, RefusedRow, RunStatus, Status};
 
 /// The status, and the bill where it was asked for.
 #[derive(Serialize)]
@@ -74,7 +74,26 @@ fn text(status: &Status, out: &mut impl Write) -> io::Result<()> {
     for backfill in &run.backfills {
         writeln!(out, "  {}", progress(backfill))?;
     }
+    refused(&run.refused_rows, out)?;
     Ok(())
+}
+
+/// More rows than these are only counted.
+const NAMED_ROWS: usize = 20;
+
+/// Rows that cannot be filled.
+fn refused(rows: &[RefusedRow], out: &mut impl Write) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "refused: {} to mend before the next run", human::counted(rows.len(), "row", "rows"))?;
+    for row in rows.iter().take(NAMED_ROWS) {
+        writeln!(out, "  {}: {} ({}), {}", row.step, printable(&row.row), printable(&row.reason), row.at)?;
+    }
+    match rows.len().saturating_sub(NAMED_ROWS) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more"),
+    }
 }
 
 fn next(status: &Status, run: &RunStatus) -> String {

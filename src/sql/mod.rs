@@ -13,6 +13,7 @@ mod ddl;
 pub mod disagreement;
 mod document;
 pub mod facts;
+pub mod failing;
 mod filler;
 mod guard;
 pub mod keyset;

@@ -59,6 +59,10 @@ impl Bars {
                 return words::controlled(event);
             }
             Event::WorkerMissing { worker, reason } => return Some(words::worker_missing(*worker, reason)),
+            Event::RowFailed { id, row, reason, .. } => {
+                let title = lock(&self.progress).title(id);
+                return Some(format!("{title}: {}", words::row_failed(row, reason)));
+            }
             Event::RunFinished { .. } => self.clear(),
             // The outcome tells it.
             Event::Reconciled { .. } => {}

@@ -76,6 +76,10 @@ impl Lines {
                 words::controlled(event)
             }
             Event::WorkerMissing { worker, reason } => Some(words::worker_missing(*worker, reason)),
+            Event::RowFailed { id, row, reason, .. } => {
+                let failed = words::row_failed(row, reason);
+                self.progress.step(id).map(|step| self.about(step, &failed))
+            }
             Event::Reconciled { id, expected, written } => {
                 let meanwhile = words::reconciled(*expected, *written)?;
                 self.progress.step(id).map(|step| self.about(step, &meanwhile))

@@ -164,6 +164,7 @@ impl Progress {
                 self.judge(now);
             }
             Event::WorkerMissing { .. }
+            | Event::RowFailed { .. }
             | Event::Reconciled { .. }
             | Event::MigrationDone { .. }
             | Event::Stopping

@@ -142,6 +142,11 @@ pub(super) fn worker_missing(worker: u32, reason: &str) -> String {
     format!("worker {worker} got no connection, the others do its part: {}", printable(reason))
 }
 
+/// A row that cannot be filled.
+pub(super) fn row_failed(row: &str, reason: &str) -> String {
+    format!("the row {} is refused ({})", printable(row), printable(reason))
+}
+
 /// What writers took over meanwhile; nothing where that is no row.
 pub(super) fn reconciled(expected: u64, written: u64) -> Option<String> {
     let meanwhile = expected.saturating_sub(written);

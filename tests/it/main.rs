@@ -12,6 +12,7 @@ mod connect;
 mod embedded;
 mod everything;
 mod execute;
+mod failing;
 mod floors;
 mod infer;
 mod locks;

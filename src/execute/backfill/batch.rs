@@ -1,5 +1,6 @@
 //! One batch: a pass over a range and its record, in one transaction and one round trip.
 
+use super::failing::FailedRow;
 use super::job::Job;
 use super::queue::Range;
 use super::turn::Pass;
@@ -7,7 +8,7 @@ use crate::execute::run::Driver;
 use crate::pg::{Limits, Parameter, Refusal, Row, Session, Type, get};
 use crate::plan::Cascade;
 use crate::sql::bookkeeping::record_range;
-use crate::sql::{Scan, Statement};
+use crate::sql::{Scan, Statement, failing};
 
 /// What a batch did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,34 @@ pub(super) struct Done {
     pub(super) heap: u64,
 }
 
+/// Which rows a batch is to fill, and what is recorded of their range with it.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The first row position, and the one past the last.
+    pub(super) rows: (String, String),
+    /// The pass's number, and which lines belong to it.
+    pub(super) pass: (usize, Vec<u8>),
+    /// The range of blocks, with the passes that are done of it then.
+    pub(super) range: Range,
+    /// How many passes it has.
+    pub(super) passes: usize,
+    /// What is known to fail of the range, where it is done but for that.
+    pub(super) failed: Option<Vec<FailedRow>>,
+}
+
+impl Part {
+    /// One pass over a range.
+    fn of(range: Range, pass: Pass, cascade: &Cascade) -> Part {
+        Part {
+            rows: (format!("({},0)", range.first), format!("({},0)", range.end)),
+            pass: (pass.number, cascade.lines(pass.number)),
+            range: Range { passes_done: pass.number + 1, ..range },
+            passes: cascade.passes(),
+            failed: pass.last.then(Vec::new),
+        }
+    }
+}
+
 impl Driver<'_> {
     /// One pass over a range: its rows and its record, or neither.
     pub(super) async fn batch(
@@ -36,30 +65,53 @@ impl Driver<'_> {
         pass: Pass,
         cascade: &Cascade,
     ) -> Result<Done, Refusal> {
-        let (first, past) = (format!("({},0)", range.first), format!("({},0)", range.end));
-        let number = i32::try_from(pass.number).unwrap_or(i32::MAX);
-        let lines = cascade.lines(pass.number);
-        let mut batch: Vec<Parameter<'_>> = vec![(&first, Type::TEXT), (&past, Type::TEXT)];
+        self.part(job, session, &Part::of(range, pass, cascade)).await
+    }
+
+    /// Some rows of a range and its record, or neither.
+    pub(super) async fn part(&self, job: &Job<'_>, session: &Session, part: &Part) -> Result<Done, Refusal> {
+        let number = i32::try_from(part.pass.0).unwrap_or(i32::MAX);
+        let mut batch: Vec<Parameter<'_>> = vec![(&part.rows.0, Type::TEXT), (&part.rows.1, Type::TEXT)];
         if let Scan::Cascade { .. } = job.work.scan {
-            batch.extend::<[Parameter<'_>; 2]>([(&number, Type::INT4), (&lines, Type::BYTEA)]);
+            batch.extend::<[Parameter<'_>; 2]>([(&number, Type::INT4), (&part.pass.1, Type::BYTEA)]);
         }
-        let passes = i32::try_from(cascade.passes()).unwrap_or(i32::MAX);
-        let passes_done = number.saturating_add(1);
+        let passes = i32::try_from(part.passes).unwrap_or(i32::MAX);
+        let passes_done = i32::try_from(part.range.passes_done).unwrap_or(i32::MAX);
         let workers = job.workers();
         let record: [Parameter<'_>; 8] = [
             (&self.run, Type::INT8),
             (&job.step.id, Type::TEXT),
-            (&range.first, Type::INT8),
-            (&range.end, Type::INT8),
+            (&part.range.first, Type::INT8),
+            (&part.range.end, Type::INT8),
             (&passes, Type::INT4),
             (&passes_done, Type::INT4),
             (&job.place.table_oid, Type::INT8),
             (&workers, Type::INT4),
         ];
-        let limits = Limits::patient(&self.locks);
-        let recorded = record_range();
-        let sent: [(&Statement, &[Parameter<'_>]); 2] = [(&job.work.batch, &batch), (&recorded, &record)];
-        let answers = session.batch(&limits, &job.opening, &sent).await?;
+        let (recorded, forget, note) = (record_range(), failing::forget(), failing::note());
+        let mut sent: Vec<(&Statement, &[Parameter<'_>])> = vec![(&job.work.batch, &batch), (&recorded, &record)];
+        if part.failed.is_some() && job.is_failing(part.range) {
+            sent.push((&forget, &record[..4]));
+        }
+        let failed = part.failed.as_deref().unwrap_or_default();
+        let lines: Vec<i32> = failed.iter().map(|row| row.line).collect();
+        let names: Vec<&str> = failed.iter().map(|row| row.name.as_str()).collect();
+        let reasons: Vec<&str> = failed.iter().map(|row| row.reason.as_str()).collect();
+        let noted: [Parameter<'_>; 6] = [
+            (&self.run, Type::INT8),
+            (&job.step.id, Type::TEXT),
+            (&part.range.first, Type::INT8),
+            (&lines, Type::INT4_ARRAY),
+            (&names, Type::TEXT_ARRAY),
+            (&reasons, Type::TEXT_ARRAY),
+        ];
+        if !failed.is_empty() {
+            sent.push((&note, &noted));
+        }
+        let answers = session.batch(&Limits::patient(&self.locks), &job.opening, &sent).await?;
+        if part.failed.is_some() {
+            job.set_failing(part.range, failed);
+        }
         let rows: Vec<&Row> = answers.iter().filter_map(|rows| rows.first()).collect();
         let done = if let [batch, record] = rows.as_slice() { done(batch, record) } else { None };
         done.ok_or_else(|| Refusal::unexpected("the batch's counts"))

@@ -1,9 +1,11 @@
 //! One table's backfill, as its workers share it.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::batch::Done;
+use super::failing::FailedRow;
 use super::pace::Pace;
 use super::passes::Passes;
 use super::place::Place;
@@ -40,6 +42,8 @@ struct State {
     unowned: u64,
     /// Blocks that are done; a pass of several is a part of them.
     blocks_done: f64,
+    /// Rows that cannot be filled, by block and line.
+    failing: BTreeMap<(i64, i32), FailedRow>,
 }
 
 /// How far a backfill is.
@@ -66,7 +70,8 @@ impl<'a> Job<'a> {
         let blocks_done = (blocks - queue.blocks()).max(0) as f64;
         let passes = Passes::new(work.scan, work.rows, blocks);
         let pace = Pace::new(&limits);
-        let state = State { queue, pace, passes, workers: 0, rows, written: 0, unowned: 0, blocks_done };
+        let failing = BTreeMap::new();
+        let state = State { queue, pace, passes, workers: 0, rows, written: 0, unowned: 0, blocks_done, failing };
         Job { step, work, place, opening, blocks, state: Mutex::new(state) }
     }
 
@@ -142,6 +147,38 @@ impl<'a> Job<'a> {
             _ => state.passes.learn(done.written, done.hot),
         }
         Reached { rows: state.rows, blocks: reached(state.blocks_done, self.blocks) }
+    }
+
+    /// Takes in a part of a batch; so many blocks are done with it.
+    pub(super) fn note_part(&self, done: Done, blocks: f64) -> Reached {
+        let mut state = self.state();
+        state.rows += done.written;
+        state.written += done.written;
+        state.unowned += done.unowned;
+        state.blocks_done += blocks;
+        Reached { rows: state.rows, blocks: reached(state.blocks_done, self.blocks) }
+    }
+
+    /// Whether rows of a range are known that cannot be filled.
+    pub(super) fn is_failing(&self, range: Range) -> bool {
+        self.state().failing.range((range.first, 0)..(range.end, 0)).next().is_some()
+    }
+
+    /// These and no other rows of a range cannot be filled.
+    pub(super) fn set_failing(&self, range: Range, rows: &[FailedRow]) {
+        let mut state = self.state();
+        state.failing.retain(|(block, _), _| !(range.first..range.end).contains(block));
+        state.failing.extend(rows.iter().map(|row| ((row.block, row.line), row.clone())));
+    }
+
+    /// Another row cannot be filled.
+    pub(super) fn add_failing(&self, row: FailedRow) {
+        self.state().failing.insert((row.block, row.line), row);
+    }
+
+    /// All rows that are known not to be fillable.
+    pub(super) fn failing(&self) -> Vec<FailedRow> {
+        self.state().failing.values().cloned().collect()
     }
 
     /// Batches of this length are wanted from now on.

@@ -5,12 +5,13 @@
 //!
 //! - `place`: where positions mean something; `queue`, `turn`, `passes`, `pace`: what comes next, without I/O
 //! - `job`: what the workers share; `ahead`: the jobs after it; `crew`: who works; `worker`: the loop of each; `batch`: one
-//!   transaction; `sweep`: what is left in the end
+//!   transaction; `failing`: the rows that a batch is refused for; `sweep`: what is left in the end
 //! - `keyset`: a table that has no ranges of blocks
 
 mod ahead;
 mod batch;
 mod crew;
+mod failing;
 mod gate;
 mod job;
 mod keyset;
@@ -62,14 +63,22 @@ impl Driver<'_> {
         loop {
             self.crew(&crew).await?;
             let left = self.sweep(job).await?;
+            let is_stuck = job.unowned() > 0 || before == Some(left.rows);
+            if let Some(refused) = job.refused(&left, is_stuck) {
+                return Err(refused);
+            }
             if left.rows == 0 {
                 break;
             }
-            if job.unowned() > 0 || before == Some(left.rows) {
+            if is_stuck {
                 return Err(without_owner(step, left.rows));
             }
             before = Some(left.rows);
             job.again(left.ranges);
+        }
+        // A row that a writer mended, and with it the filler filled, may not have been gone over again.
+        if !job.failing().is_empty() {
+            self.forget_failing(step).await?;
         }
         self.finish(step).await?;
         Ok(jobs.iter().map(Job::written).sum())
@@ -91,7 +100,9 @@ impl Driver<'_> {
                 let (recorded, rows) = recorded_ranges(&recorded)?;
                 let rows = rows + get::<i64>(row, 5)?.unsigned_abs();
                 let queue = if next_block < stored_end { Queue::new(stored_end, &recorded) } else { Queue::default() };
-                return Ok(Job::new(step, work, place, opening, stored_end, queue, rows));
+                let job = Job::new(step, work, place, opening, stored_end, queue, rows);
+                self.noted_failing(step).await?.into_iter().for_each(|row| job.add_failing(row));
+                return Ok(job);
             }
         }
         let values: [Parameter<'_>; 6] = [
@@ -102,6 +113,9 @@ impl Driver<'_> {
             (&place.timeline, Type::TEXT),
             (&end, Type::INT8),
         ];
+        if !self.noted_failing(step).await?.is_empty() {
+            self.forget_failing(step).await?;
+        }
         let rows =
             self.noted(step, &start_checkpoint(), &values).await?.first().map_or(Ok(0), |row| get::<i64>(row, 0))?;
         Ok(Job::new(step, work, place, opening, end, Queue::new(end, &[]), rows.unsigned_abs()))

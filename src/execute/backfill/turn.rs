@@ -51,6 +51,11 @@ impl Turn {
         self.ranges[pass.of].passes_done = pass.number + 1;
     }
 
+    /// Nothing is left to do of a pass's range.
+    pub(super) fn end(&mut self, pass: Pass) {
+        self.ranges[pass.of].passes_done = self.cascade.passes();
+    }
+
     /// The ranges that are not done.
     pub(super) fn left(self) -> impl Iterator<Item = Range> {
         let passes = self.cascade.passes();

@@ -82,13 +82,17 @@ impl Driver<'_> {
                         self.rest(job.step, attempt, holders).await?;
                     }
                 }
+                Err(refusal) if refusal.is_about_a_row() => {
+                    self.single_out(job, session, number, (range, pass, cascade.passes()), refusal).await?;
+                    turn.end(pass);
+                }
                 Err(refusal) => return Err(self.stopped(job.step, &refusal)),
             }
         }
         Ok(())
     }
 
-    fn tell(&self, job: &Job<'_>, worker: u32, done: Done, reached: Reached, took: Duration) {
+    pub(super) fn tell(&self, job: &Job<'_>, worker: u32, done: Done, reached: Reached, took: Duration) {
         self.observer.observe(&Event::BatchDone {
             id: job.step.id.clone(),
             rows: done.written,
