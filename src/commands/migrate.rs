@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
 use crate::execute::control::Mark;
-use crate::execute::{Interrupt, Target, account};
+use crate::execute::{Interrupt, Target, account, filled};
 use crate::plan::{Cost, Phase};
 use crate::report::Shape;
 use crate::report::human::counted;
@@ -119,7 +119,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     context.ui.settle();
     let mut counts = tally.counts();
     if let (Ok(_), Some(seen)) = (&done, counts.backfills.take()) {
-        counts.backfills = Some(recorded(context, &config, &seen).await.unwrap_or(seen));
+        counts.backfills = Some(recorded(context, &config, &script, &seen).await.unwrap_or(seen));
     }
     let left = script.migrations.len().saturating_sub(before + counts.applied.len());
     let (state, exit) = match done {
@@ -135,13 +135,15 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 
 /// What the run's backfills cost by its own record, earlier processes and growth included; nothing where that cannot be
 /// had, since the outcome is good without it.
-async fn recorded(context: &Context, config: &Config, seen: &Backfills) -> Option<Backfills> {
+async fn recorded(context: &Context, config: &Config, script: &Script, seen: &Backfills) -> Option<Backfills> {
     let session = context.reader(config).await.ok()?;
     let account = account::read(&session).await.ok()??;
     let steps = account.steps.iter().filter_map(|step| step.actual.as_ref());
     let cost: Cost = steps.filter(|cost| cost.batches > 0).sum();
+    let filled = filled::read(&session, script).await.ok();
     Some(Backfills {
         rows_written: cost.rows,
+        rows_filled: filled.map(|tables| tables.iter().filter_map(|table| table.rows).sum()),
         hot_rows: cost.hot_rows,
         wal_bytes: cost.wal_bytes,
         growth: Some(Growth { heap_bytes: cost.heap_bytes, index_bytes: cost.index_bytes }),

@@ -41,6 +41,8 @@ pub struct Presence {
     pub history: bool,
     /// What steers a run.
     pub control: bool,
+    /// What fillers fill is counted.
+    pub filled: bool,
 }
 
 /// Looks what is there.
@@ -49,7 +51,7 @@ pub struct Presence {
 /// The question failed.
 pub async fn presence(session: &Session) -> Result<Presence, Failure> {
     let row = session.one(&bookkeeping::exists(), &[]).await?;
-    Ok(Presence { runs: get(&row, 0)?, history: get(&row, 1)?, control: get(&row, 2)? })
+    Ok(Presence { runs: get(&row, 0)?, history: get(&row, 1)?, control: get(&row, 2)?, filled: get(&row, 3)? })
 }
 
 /// Makes the schema, or brings it up to date.

@@ -9,6 +9,7 @@ pub mod checks;
 pub mod control;
 mod expressions;
 pub mod facts;
+pub mod filled;
 mod interrupt;
 pub mod pulse;
 mod run;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::bookkeeping::{self, Presence};
 use super::control::{self, Control};
+use super::filled::{self, Filled};
 use super::pulse::{Sign, State};
 use crate::error::Failure;
 use crate::pg::{Session, get};
@@ -79,6 +80,8 @@ pub struct RunStatus {
     pub backfills: Vec<BackfillStatus>,
     /// Rows that they cannot fill.
     pub refused_rows: Vec<RefusedRow>,
+    /// What its fillers filled for writers that do not know the owner column, by table.
+    pub filled: Vec<Filled>,
     /// What operators want of it, where it can be steered.
     pub control: Option<Control>,
     /// Its last sign.
@@ -253,6 +256,7 @@ async fn newest(
         migrations: migrations.collect(),
         backfills: backfills(session, id).await?,
         refused_rows: refused_rows(session, id).await?,
+        filled: if presence.filled { filled::read(session, &script).await? } else { Vec::new() },
         control,
         sign,
     }))

@@ -40,6 +40,8 @@ pub struct Backfills {
     pub rows_written: u64,
     /// Rows that they found without an owner and that writers filled, or deleted, before them.
     pub rows_meanwhile: u64,
+    /// Rows that the fillers filled for writers since they are there; nothing where that is not known.
+    pub rows_filled: Option<u64>,
     /// The rows among the written ones whose new version stayed on its page.
     pub hot_rows: u64,
     /// Bytes of WAL.
@@ -222,7 +224,7 @@ fn applied(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn cost(backfills: &Backfills) -> String {
-    let Backfills { rows_written, rows_meanwhile, hot_rows, wal_bytes, growth, elapsed } = backfills;
+    let Backfills { rows_written, rows_meanwhile, rows_filled, hot_rows, wal_bytes, growth, elapsed } = backfills;
     let mut said = vec![format!("{} in {}", rows(*rows_written), human::duration(*elapsed))];
     if *rows_written > 0 {
         said.push(format!("HOT {:.0} %", (*hot_rows as f64 / *rows_written as f64 * 100.0).floor()));
@@ -234,6 +236,9 @@ fn cost(backfills: &Backfills) -> String {
     }
     if *rows_meanwhile > 0 {
         said.push(format!("{} filled by writers or deleted meanwhile", rows(*rows_meanwhile)));
+    }
+    if let Some(filled @ 1..) = rows_filled {
+        said.push(format!("{} filled by the fillers in all", rows(*filled)));
     }
     said.join(", ")
 }

@@ -8,8 +8,12 @@ use super::human::{self, printable};
 use super::{Shape, account};
 use crate::execute::account::Account;
 use crate::execute::control::Control;
+use crate::execute::filled::Filled;
 use crate::execute::pulse::{Sign, State};
 use crate::execute::status::{BackfillStatus, Life, MigrationStatus, RefusedRow, RunStatus, Status};
+
+/// As many applications of a table are named.
+const APPLICATIONS: usize = 3;
 
 /// The status, and the bill where it was asked for.
 #[derive(Serialize)]
@@ -75,7 +79,56 @@ fn text(status: &Status, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {}", progress(backfill))?;
     }
     refused(&run.refused_rows, out)?;
-    Ok(())
+    old_writers(&run.filled).iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// What fillers filled, tables with such rows first; the others only counted.
+fn old_writers(filled: &[Filled]) -> Vec<String> {
+    if filled.is_empty() {
+        return Vec::new();
+    }
+    let (some, others): (Vec<_>, Vec<_>) = filled.iter().partition(|table| table.rows.is_some_and(|rows| rows > 0));
+    let (hidden, none): (Vec<_>, Vec<_>) = others.into_iter().partition(|table| table.rows.is_none());
+    let tables = |tables: &[&Filled]| human::counted(tables.len(), "table", "tables");
+    let defaults = filled.iter().filter(|table| table.default).collect::<Vec<_>>();
+    let mut lines = vec!["old writers:".to_owned()];
+    lines.extend(some.iter().map(|table| format!("  {}", filled_line(table))));
+    if !none.is_empty() {
+        lines.push(format!("  no row filled in {}", tables(&none)));
+    }
+    if !hidden.is_empty() {
+        lines.push(format!("  {} not to be seen: GRANT SELECT ON ALL SEQUENCES IN SCHEMA tenantctl", tables(&hidden)));
+    }
+    if !defaults.is_empty() {
+        lines.push(format!(
+            "  new rows of {} get their owner from the column's default: not counted",
+            tables(&defaults)
+        ));
+    }
+    lines
+}
+
+/// As `public.orders: 1,234 rows filled, last for app1 (14:05), app2 (13:50) and 3 others`.
+fn filled_line(table: &Filled) -> String {
+    let rows = table.rows.unwrap_or_default();
+    let names: Vec<String> = table
+        .applications
+        .iter()
+        .take(APPLICATIONS)
+        .map(|application| format!("{} ({})", called(&application.name), application.noted_at))
+        .collect();
+    let others = match table.applications_total.saturating_sub(names.len() as u64) {
+        0 => String::new(),
+        1 => " and 1 other".to_owned(),
+        others => format!(" and {} others", human::count(others)),
+    };
+    let last = if names.is_empty() { String::new() } else { format!(", last for {}{others}", names.join(", ")) };
+    let full = if table.list_full { "; too many names, no further one is noted" } else { "" };
+    format!("{}: {} {} filled{last}{full}", table.table, human::count(rows), if rows == 1 { "row" } else { "rows" })
+}
+
+fn called(application: &str) -> String {
+    if application.is_empty() { "an application without a name".to_owned() } else { printable(application) }
 }
 
 /// More rows than these are only counted.

@@ -28,12 +28,12 @@ pub fn history_from_refinery(text: &str) -> Query {
     Query::new(text)
 }
 
-/// Whether the bookkeeping is there, whether a history is, and whether runs can be steered.
+/// Whether the bookkeeping is there, whether a history is, whether runs can be steered, and whether fillers count.
 pub fn exists() -> Query {
     // Asked of the catalog, which answers without a right to the schema too.
     Query::new(
         "SELECT count(*) FILTER (WHERE c.relname = 'run') > 0, count(*) FILTER (WHERE c.relname = 'schema_history') > 0, \
-         count(*) FILTER (WHERE c.relname = 'control') > 0 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = \
+         count(*) FILTER (WHERE c.relname = 'control') > 0, count(*) FILTER (WHERE c.relname = 'filled_for') > 0 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = \
          c.relnamespace WHERE n.nspname = 'tenantctl'",
     )
 }

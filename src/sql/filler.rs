@@ -9,10 +9,10 @@
 //! (the comparison of owners before `enforce` repairs that); and a transaction that holds a moving row's family from both
 //! ends, by an added child and a change of the parent, say. PostgreSQL ends one of those two as a deadlock.
 
-use super::Statement;
 use super::lookup::{self, Directory};
 use super::mapping::new_id;
 use super::quote::{dollar, ident, literal, qualified};
+use super::{Statement, filled};
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::{IdStyle, Unowned};
 use crate::plan::{
@@ -124,8 +124,9 @@ fn join(link: &Link, parent: &str, child: &str) -> String {
     pairs.map(equal).collect::<Vec<_>>().join(" AND ")
 }
 
-/// The dot keeps schema and table apart: `a_b.c` and `a.b_c` need two functions, or one's rows get the other's owner.
-pub(super) fn function(kind: &str, table: &QualifiedName) -> String {
+/// The name of what is ours of a table. The dot keeps schema and table apart: `a_b.c` and `a.b_c` need two functions, or one's
+/// rows get the other's owner.
+pub(super) fn named(kind: &str, table: &QualifiedName) -> String {
     let name = Ident::derived(&[kind, &table.to_string()]);
     format!("tenantctl.{}", ident(&name))
 }
@@ -133,7 +134,7 @@ pub(super) fn function(kind: &str, table: &QualifiedName) -> String {
 /// The function and the triggers that fill a table's owner column.
 pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
     let name = qualified(&table.owned.name);
-    let function = function("fill", &table.owned.name);
+    let function = named("fill", &table.owned.name);
     let column = ident(&plan.owner_column);
     // Where the source decides, a writer that names another owner is corrected; the backfill's owner is the source's.
     let derived = |moved: String| {
@@ -145,7 +146,8 @@ pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
         Owner::Lookup(lookup) => derived(changed_value(lookup)),
     };
     let trigger = |name: &str| ident(&Ident::derived(&[name]));
-    vec![
+    let counters = filled::create(&table.owned.name);
+    let triggers = [
         Statement::new(create_function(&function, &fill_body(plan, table))),
         Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
         Statement::new(format!(
@@ -163,12 +165,13 @@ pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
             trigger(FILL_ON_INSERT),
             trigger(FILL_ON_UPDATE)
         )),
-    ]
+    ];
+    counters.into_iter().chain(triggers).collect()
 }
 
 /// The name of a table's filler and what it does, for the probe.
 pub(super) fn filler(plan: &Plan, table: &TablePlan) -> (String, String) {
-    (function("fill", &table.owned.name), fill_body(plan, table))
+    (named("fill", &table.owned.name), fill_body(plan, table))
 }
 
 /// Runs as its owner, who may read the parent, with a fixed search path (docs, CREATE FUNCTION, "Writing SECURITY
@@ -198,16 +201,20 @@ fn fill_body(plan: &Plan, table: &TablePlan) -> String {
         Owner::Parent(_) | Owner::Lookup(_) | Owner::System => String::new(),
     };
     let fill = format!("  NEW.{column} := {owner};\n");
+    let declared =
+        format!("DECLARE\n  unfilled boolean := NEW.{column} IS NULL AND {NOT_THE_BACKFILL};\n  counted bigint;\n");
+    let counted =
+        format!("  IF unfilled AND NEW.{column} IS NOT NULL THEN\n{}  END IF;\n", filled::count(&table.owned.name));
     if !asks_expression(plan, &table.owned) {
-        return format!("\nBEGIN\n{lock}{fill}  RETURN NEW;\nEND\n");
+        return format!("\n{declared}BEGIN\n{lock}{fill}{counted}  RETURN NEW;\nEND\n");
     }
     let last = match table.owned.unowned {
         Unowned::Stop => String::new(),
         Unowned::System => format!("    NEW.{column} := coalesce(NEW.{column}, {});\n", system_id(plan)),
     };
     format!(
-        "\n#variable_conflict use_column\nBEGIN\n{lock}  BEGIN\n  {fill}  EXCEPTION WHEN data_exception OR \
-         cardinality_violation THEN\n    NULL;\n{last}  END;\n  RETURN NEW;\nEND\n"
+        "\n#variable_conflict use_column\n{declared}BEGIN\n{lock}  BEGIN\n  {fill}  EXCEPTION WHEN data_exception OR \
+         cardinality_violation THEN\n    NULL;\n{last}  END;\n{counted}  RETURN NEW;\nEND\n"
     )
 }
 
@@ -243,7 +250,7 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
         return Vec::new();
     };
     let column = ident(&plan.owner_column);
-    let function = function("pass", child);
+    let function = named("pass", child);
     let trigger = ident(&pass_trigger(child));
     let (up, down) = (qualified(parent), qualified(child));
     let same_row = pairs("p", &link.parent_columns, "NEW", &link.parent_columns);

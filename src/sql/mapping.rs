@@ -4,7 +4,7 @@
 //! stays and keeps the key, and with it whatever rows it owns.
 
 use super::batch::{Backfill, Scan, answer, durability, extent, range};
-use super::filler::function;
+use super::filler::named;
 use super::quote::{dollar, ident, literal, qualified};
 use super::{Query, Statement};
 use crate::config::{Config, IdStyle, TenantsTable};
@@ -32,7 +32,7 @@ pub(super) fn random_text(prefix: &str) -> String {
 /// The function and the trigger that make the tenant of a new row, and follow a key that changes.
 pub(super) fn trigger(plan: &Plan, mapping: &Mapping) -> Vec<Statement> {
     let (name, trigger) = (qualified(&mapping.table), format!("\"{TENANT_TRIGGER}\""));
-    let (function, key) = (function("tenant", &mapping.table), ident(&mapping.key));
+    let (function, key) = (named("tenant", &mapping.table), ident(&mapping.key));
     vec![
         Statement::new(format!(
             "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger\n  LANGUAGE plpgsql SECURITY DEFINER\n  \
@@ -50,7 +50,7 @@ pub(super) fn trigger(plan: &Plan, mapping: &Mapping) -> Vec<Statement> {
 
 /// The name of the trigger's function and what it does, for the probe.
 pub(super) fn function_body(plan: &Plan, mapping: &Mapping) -> (String, String) {
-    (function("tenant", &mapping.table), body(plan, mapping))
+    (named("tenant", &mapping.table), body(plan, mapping))
 }
 
 /// It never fails for a slug that is taken or a name that is missing: the application knows nothing of tenants. Where

@@ -14,6 +14,7 @@ pub mod disagreement;
 mod document;
 pub mod facts;
 pub mod failing;
+pub mod filled;
 mod filler;
 mod guard;
 pub mod keyset;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Query;
+use super::filled;
 use super::filler::{filler, system_id};
 use super::mapping;
 use super::quote::{ident, literal, qualified};
@@ -54,7 +55,9 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
         Op::AddOwnerColumn(table) => {
             let fills = [FILL_ON_INSERT, FILL_ON_UPDATE].map(|name| format!("AND {}", fires(plan, table, name)));
             let same = plan.tables.get(table).map(|table| format!("AND {}", has_function(&filler(plan, table))));
-            Some(done_if(&format!("{} {} {}", has_column(table, &column), fills.join(" "), same.unwrap_or_default())))
+            let counters = format!("AND {}", filled::exist(table));
+            let same = same.unwrap_or_default();
+            Some(done_if(&format!("{} {} {same} {counters}", has_column(table, &column), fills.join(" "))))
         }
         Op::PassOwnerDown { parent, child } => Some(done_if(&fires(plan, parent, pass_trigger(child).as_str()))),
         Op::BuildIndex { table, index } => Some(index_state(table, index)),

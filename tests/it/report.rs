@@ -144,6 +144,7 @@ fn ended(state: State) -> Outcome {
         backfills: Some(Backfills {
             rows_written: 3_200_000,
             rows_meanwhile: 12,
+            rows_filled: Some(3_400),
             hot_rows: 2_860_000,
             wal_bytes: 1_420_000_000,
             growth: Some(Growth { heap_bytes: 80_000_000, index_bytes: 3_000_000 }),
@@ -175,7 +176,7 @@ fn a_finished_run_says_what_it_did() {
       V5__backfill_invoices  1m 11s  3 steps               3,200,000 rows
 
     Backfills: 3,200,000 rows in 1m 10s, HOT 89 %, 1.32 GiB of WAL, heap +76.29 MiB, indexes +2.86 MiB,
-               12 rows filled by writers or deleted meanwhile
+               12 rows filled by writers or deleted meanwhile, 3,400 rows filled by the fillers in all
 
     Run 3, sha256:ab12
     Next: `tenantctl verify` proves it.
@@ -185,7 +186,8 @@ fn a_finished_run_says_what_it_did() {
 #[test]
 fn a_stopped_run_says_where_why_and_how_to_go_on() {
     let mut outcome = stopped();
-    outcome.backfills = Some(Backfills { growth: None, rows_meanwhile: 0, ..outcome.backfills.unwrap() });
+    outcome.backfills =
+        Some(Backfills { growth: None, rows_meanwhile: 0, rows_filled: Some(0), ..outcome.backfills.unwrap() });
     insta::assert_snapshot!(said(&outcome), @r#"
     Stopped at expand/public.orders/add-owner-column: lock-not-acquired
       could not add tenant_id to public.orders: pid 123 (psql) holds its lock

@@ -1,6 +1,7 @@
 //! The old application survives a conversion while it writes: what it may notice is listed in the plan, and no row of it
 //! is lost, left without an owner or left with the wrong one.
 
+mod counted;
 mod filler;
 mod role;
 

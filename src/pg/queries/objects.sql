@@ -100,7 +100,9 @@ names AS (
 bookkeeping AS (
     SELECT json_build_object(
         'owner', pg_get_userbyid(n.nspowner),
-        'ours', NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid)
+        -- A script for psql makes fillers and their counters, and no bookkeeping.
+        'ours', NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid
+                AND NOT (c.relkind = 'S' AND c.relname ~ '^(filled|told)_'))
             OR EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid
                 AND c.relname IN ('bookkeeping_history', 'run')),
         'usable', has_schema_privilege(n.oid, 'USAGE') AND has_schema_privilege(n.oid, 'CREATE')

@@ -20,7 +20,7 @@ WHERE c.relnamespace IN (TABLE wanted)
 UNION ALL
 SELECT format('trigger %s %s', pg_get_triggerdef(t.oid), tgenabled) FROM pg_trigger AS t WHERE NOT tgisinternal
 UNION ALL
-SELECT format('function %s', pg_get_functiondef(oid)) FROM pg_proc WHERE pronamespace IN (TABLE wanted) AND proname NOT IN ('assert_fence', 'table_bytes')
+SELECT format('function %s', pg_get_functiondef(oid)) FROM pg_proc WHERE pronamespace IN (TABLE wanted) AND proname NOT IN ('assert_fence', 'table_bytes', 'tell_filled')
 ORDER BY 1";
 
 /// Every object of some schemas, one definition an entry, and every user's trigger.
