@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_row_is_named_by_a_condition_that_finds_it() {
-        let key = ["Region", "id"].map(|name| Ident::new(name).unwrap());
+        let key = ["Region", "id"].map(|name| Ident::derived(&[name]));
         let values = ["it's".to_owned(), "7".to_owned()];
         assert_eq!(row_name(&key, &values, "(1,2)"), r#""Region" = 'it''s' AND id = '7'"#);
         assert_eq!(row_name(&[], &[], "(1,2)"), "ctid = '(1,2)'");

@@ -56,9 +56,18 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::WalCompression;
 
     fn limits() -> BackfillLimits {
-        crate::config::parse("", "tenantctl.toml").unwrap().backfill
+        BackfillLimits {
+            batch: Duration::from_millis(250),
+            min_blocks: 8,
+            max_blocks: 4096,
+            pause: Duration::ZERO,
+            workers: 1,
+            synchronous_commit: false,
+            wal_compression: WalCompression::Off,
+        }
     }
 
     #[test]
