@@ -212,7 +212,7 @@ async fn psql_does_nothing_with_a_script_that_is_blocked() {
     assert_eq!(database.number("SELECT count(*) FROM pg_tables WHERE tablename = 'tenants'").await, 0);
 }
 
-fn printed(script: &Script) -> String {
+pub fn printed(script: &Script) -> String {
     let mut text = Vec::new();
     plan::write(&crate::support::plan::document(script), Format::Sql, Page::new(Detail::Brief, None), &mut text)
         .unwrap();
@@ -220,12 +220,12 @@ fn printed(script: &Script) -> String {
 }
 
 /// Whether there is a psql: not everywhere a server is.
-fn has_psql() -> bool {
+pub fn has_psql() -> bool {
     Command::new("psql").arg("--version").output().is_ok()
 }
 
 /// Runs a script as a person would; what psql said where it failed.
-fn psql(database: &Database<'_>, script: &str) -> Result<(), String> {
+pub fn psql(database: &Database<'_>, script: &str) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plan.sql");
     std::fs::write(&file, script).unwrap();
