@@ -119,7 +119,7 @@ impl Driver<'_> {
         let mut failed: Vec<FailedRow> = Vec::new();
         let mut waiting = Vec::new();
         let mut refused = Some((0..spots.len(), refusal));
-        loop {
+        let is_whole = loop {
             if let Some((range, refusal)) = refused.take() {
                 if range.len() > 1 {
                     let middle = range.start + range.len() / 2;
@@ -136,19 +136,22 @@ impl Driver<'_> {
                     failed.push(row);
                 }
             }
-            let Some(range) = waiting.pop().filter(|_| known + failed.len() < MOST) else { break };
+            let Some(range) = waiting.pop() else { break true };
+            if known + failed.len() >= MOST {
+                break false;
+            }
             let past = spots[range.end - 1].line.saturating_add(1);
             let part = search.rows((block, spots[range.start].line), (block, past), (block, block + 1), search.pass);
             refused = self.attempt(search, part, 0).await?.err().map(|refusal| (range, refusal));
-        }
-        let (many, none) = (known + failed.len() >= MOST, failed.is_empty());
+        };
+        let (many, is_done) = (known + failed.len() >= MOST, is_whole && failed.is_empty());
         // The page is done, or begun still; with it is noted what stays.
-        let passes_done = if none { search.passes } else { search.pass };
+        let passes_done = if is_done { search.passes } else { search.pass };
         let rest = search.rows((block, 0), (block, 1), (block, block + 1), passes_done);
         let rest = Part { failed: Some(failed), ..rest };
         self.attempt(search, rest, 1).await?.map_err(|refusal| self.stopped(job.step, &refusal))?;
         match self.failing_row {
-            _ if none => Ok(()),
+            _ if is_done => Ok(()),
             _ if many => Err(general(job.step, &job.failing())),
             FailingRow::Skip => Ok(()),
             FailingRow::Stop => Err(stop(job.step, &job.failing())),
