@@ -10,7 +10,7 @@ use super::filler::named;
 use super::quote::{literal, qualified};
 use crate::catalog::QualifiedName;
 
-/// As many names are noted for a table, over all time; migration V8 has the same number.
+/// As many names are noted for a table, over all time; migration V9 has the same number.
 const TELLS: u32 = 10_000;
 /// Names of a table that are shown, the latest ones.
 const SHOWN: u32 = 20;
