@@ -101,7 +101,7 @@ fn a_mistake_is_named_with_its_line_its_key_and_the_fix() {
         ),
         (
             "\n[backfill]\nbach = \"1s\"",
-            "3: bach: unknown field `bach`, expected one of `batch`, `min_blocks`, `max_blocks`, `pause`, `workers`, `failing_row`, `synchronous_commit`, `wal_compression`",
+            "3: bach: unknown field `bach`, expected one of `batch`, `min_blocks`, `max_blocks`, `pause`, `workers`, `synchronous_commit`, `wal_compression`, `failing_row`",
         ),
         (
             "[tables.orders]\nscope = \"tenants\"",
