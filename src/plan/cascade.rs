@@ -131,7 +131,7 @@ mod tests {
         let cascade = Cascade::new(41.0, 8.0, 0.0);
         let taken = taken(&cascade, 41);
         assert_eq!(taken.iter().sum::<usize>(), 41);
-        assert_eq!(taken, [3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(taken, [3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
     }
 
     #[test]
