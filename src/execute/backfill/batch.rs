@@ -11,7 +11,7 @@ use crate::sql::bookkeeping::record_range;
 use crate::sql::{Scan, Statement, failing};
 
 /// What a batch did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Done {
     /// Rows in need of an owner; only a first pass counts them.
     pub(super) seen: Option<u64>,
@@ -25,6 +25,18 @@ pub(super) struct Done {
     pub(super) wal: u64,
     /// Blocks of the heap by now.
     pub(super) heap: u64,
+}
+
+impl Done {
+    /// Takes in another part of the same pass.
+    fn add(&mut self, part: Done) {
+        self.seen = part.seen.map(|seen| seen + self.seen.unwrap_or(0));
+        self.written += part.written;
+        self.unowned += part.unowned;
+        self.hot += part.hot;
+        self.wal += part.wal;
+        self.heap = part.heap;
+    }
 }
 
 /// Which rows a batch is to fill, and what is recorded of their range with it.
@@ -42,21 +54,31 @@ pub(super) struct Part {
     pub(super) failed: Option<Vec<FailedRow>>,
 }
 
+/// In how many parts the first of several passes is done. Its rows take about so much longer than those of a later one,
+/// and while its transaction is open, nobody's later pass finds room that was made since it began.
+const FIRST_PASS: i64 = 4;
+
 impl Part {
     /// One pass over a range.
-    fn of(range: Range, pass: Pass, cascade: &Cascade) -> Part {
-        Part {
-            rows: (format!("({},0)", range.first), format!("({},0)", range.end)),
-            pass: (pass.number, cascade.lines(pass.number)),
-            range: Range { passes_done: pass.number + 1, ..range },
-            passes: cascade.passes(),
-            failed: pass.last.then(Vec::new),
-        }
+    fn of(range: Range, pass: Pass, cascade: &Cascade) -> Vec<Part> {
+        let parts = if pass.number == 0 && !pass.last { FIRST_PASS } else { 1 };
+        let blocks = usize::try_from((range.blocks() + parts - 1) / parts).unwrap_or(1).max(1);
+        let part = |first: i64| {
+            let end = range.end.min(first.saturating_add(i64::try_from(blocks).unwrap_or(i64::MAX)));
+            Part {
+                rows: (format!("({first},0)"), format!("({end},0)")),
+                pass: (pass.number, cascade.lines(pass.number)),
+                range: Range { passes_done: pass.number + usize::from(end == range.end), ..range },
+                passes: cascade.passes(),
+                failed: pass.last.then(Vec::new),
+            }
+        };
+        (range.first..range.end).step_by(blocks).map(part).collect()
     }
 }
 
 impl Driver<'_> {
-    /// One pass over a range: its rows and its record, or neither.
+    /// One pass over a range.
     pub(super) async fn batch(
         &self,
         job: &Job<'_>,
@@ -65,7 +87,11 @@ impl Driver<'_> {
         pass: Pass,
         cascade: &Cascade,
     ) -> Result<Done, Refusal> {
-        self.part(job, session, &Part::of(range, pass, cascade)).await
+        let mut whole = Done::default();
+        for part in Part::of(range, pass, cascade) {
+            whole.add(self.part(job, session, &part).await?);
+        }
+        Ok(whole)
     }
 
     /// Some rows of a range and its record, or neither.
