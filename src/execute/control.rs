@@ -354,8 +354,14 @@ impl<'a> Controller<'a> {
         loop {
             // Who cannot be asked right now wants what was wanted before. A lost connection ends the run elsewhere.
             if let Ok(control) = read(self.watch.session()).await {
-                let before = self.wishes.send_replace(control.clone());
-                if before.revision != control.revision {
+                let before = self.wishes.borrow().revision;
+                // Whoever waits for other wishes is not woken by the same ones.
+                self.wishes.send_if_modified(|wishes| {
+                    let differ = *wishes != control;
+                    wishes.clone_from(&control);
+                    differ
+                });
+                if before != control.revision {
                     self.tell(&control);
                 }
             }

@@ -32,6 +32,27 @@ pub struct Throttle {
     busy: Arc<Busy>,
 }
 
+/// A worker's rest before its next batch: what is left of it stays what it is when the wait is broken off and taken up again.
+#[derive(Debug)]
+pub struct Rest {
+    busy: Duration,
+    began: Instant,
+    /// Since when everything has stood still.
+    stopped: Option<Instant>,
+}
+
+impl Rest {
+    /// Begins, after having been busy for so long.
+    pub fn after(busy: Duration) -> Self {
+        Rest { busy, began: Instant::now(), stopped: None }
+    }
+
+    /// Leaves a time out of a pause: somebody else held the worker up, and meant to.
+    pub fn leave_out(&mut self, time: Duration) {
+        self.stopped = self.stopped.map(|since| since + time);
+    }
+}
+
 /// How long the last batch took, so that an event can tell how long a worker rests.
 #[derive(Debug, Default)]
 struct Busy(AtomicU64);
@@ -114,24 +135,22 @@ impl Throttle {
         self.limits.send_if_modified(|limits| std::mem::replace(&mut limits.replica_lag, lag) != lag);
     }
 
-    /// Rests after having been busy for so long, for as long as the pressure demands, and waits while it stops everything.
-    /// Less pressure is noticed at once. May be dropped at any time.
+    /// Rests for as long as the pressure demands, and waits while it stops everything. Less pressure is noticed at once. May
+    /// be dropped at any time, and taken up again.
     ///
     /// # Errors
     /// [`Code::ThrottledTooLong`] after `max_pause`.
-    pub async fn rest(&self, busy: Duration) -> Result<(), Failure> {
-        self.busy.set(busy);
-        let began = Instant::now();
-        let mut stopped = None;
+    pub async fn rest(&self, resting: &mut Rest) -> Result<(), Failure> {
+        self.busy.set(resting.busy);
         let mut pressure = self.pressure.clone();
         loop {
             let now = pressure.borrow_and_update().clone();
             let left = if now.stops() {
-                let since: Instant = *stopped.get_or_insert_with(Instant::now);
+                let since = *resting.stopped.get_or_insert_with(Instant::now);
                 self.configured.max_pause.saturating_sub(since.elapsed())
             } else {
-                stopped = None;
-                rest(now.level, busy).saturating_sub(began.elapsed())
+                resting.stopped = None;
+                rest(now.level, resting.busy).saturating_sub(resting.began.elapsed())
             };
             match (left.is_zero(), now.stops()) {
                 (true, true) => return Err(self.too_long(&now)),
@@ -204,14 +223,18 @@ mod tests {
     #[tokio::test]
     async fn nobody_rests_without_pressure() {
         let (_sender, throttle) = throttle();
-        tokio::time::timeout(Duration::from_secs(5), throttle.rest(Duration::from_secs(60))).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(5), throttle.rest(&mut Rest::after(Duration::from_secs(60))))
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     #[tokio::test]
     async fn a_pause_ends_as_soon_as_the_pressure_falls() {
         let (sender, throttle) = throttle();
         sender.send_replace(at(1.0));
-        let (rested, ()) = tokio::join!(throttle.rest(Duration::ZERO), async {
+        let mut rest = Rest::after(Duration::ZERO);
+        let (rested, ()) = tokio::join!(throttle.rest(&mut rest), async {
             tokio::time::sleep(Duration::from_millis(20)).await;
             sender.send_replace(at(0.4));
         });
@@ -219,10 +242,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_rest_that_is_broken_off_comes_to_its_end() {
+        let (sender, throttle) = throttle();
+        sender.send_replace(at(0.5));
+        let mut rest = Rest::after(Duration::from_millis(200));
+        while tokio::time::timeout(Duration::from_millis(30), throttle.rest(&mut rest)).await.is_err() {
+            assert!(rest.began.elapsed() < Duration::from_secs(20));
+        }
+    }
+
+    #[tokio::test]
     async fn a_pause_that_lasts_too_long_stops_the_run_with_its_reason() {
         let (sender, throttle) = throttle();
         sender.send_replace(at(1.0));
-        let failure = throttle.rest(Duration::ZERO).await.unwrap_err();
+        let mut rest = Rest::after(Duration::ZERO);
+        // Broken off again and again, as when an operator tunes, it is one pause all the same.
+        let failure = loop {
+            match tokio::time::timeout(Duration::from_millis(30), throttle.rest(&mut rest)).await {
+                Ok(rested) => break rested.unwrap_err(),
+                Err(_) => {}
+            }
+        };
         assert_eq!(failure.code, Code::ThrottledTooLong);
         assert_eq!(failure.message, "the backfill was paused for 200ms: the fan is loud");
     }
