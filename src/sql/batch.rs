@@ -36,10 +36,22 @@ pub struct Backfill {
     /// order; nothing where a pass over the table is the
     /// proof itself.
     pub left: Option<Query>,
+    /// What makes room for later batches while it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vacuum: Option<Vacuum>,
     /// Estimated rows.
     pub rows: Option<u64>,
     /// How batches are paced.
     pub pace: BackfillLimits,
+}
+
+/// A VACUUM that comes again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Vacuum {
+    /// After how many blocks.
+    pub every: u32,
+    /// What is sent, outside a transaction.
+    pub statement: Statement,
 }
 
 /// How a backfill goes over a table.
@@ -107,6 +119,11 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
             ))),
             Wanted::Stale => None,
         },
+        vacuum: table.vacuum_every.filter(|_| wanted == Wanted::Unfilled).map(|every| Vacuum {
+            every,
+            // The end of the table is where the next rows go; and somebody else's VACUUM does as well as ours.
+            statement: Statement::new(format!("VACUUM (TRUNCATE false, SKIP_LOCKED) {name}")),
+        }),
         rows: table.rows,
         pace: plan.backfill.clone(),
     }

@@ -130,6 +130,7 @@ pub(super) fn batches(plan: &Plan, mapping: &Mapping) -> Backfill {
         after: None,
         extent: extent(&mapping.table),
         left: Some(Query::new(format!("SELECT count(*) FROM {table} AS c WHERE {range} AND {without}"))),
+        vacuum: None,
         rows: mapping.rows,
         pace: plan.backfill.clone(),
     }

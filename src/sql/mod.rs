@@ -36,7 +36,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use batch::{Backfill, Scan};
+pub use batch::{Backfill, Scan, Vacuum};
 pub use document::Document;
 pub use overview::{TableOverview, TableOwner, TableScope};
 pub use owner_column::OwnerColumn;

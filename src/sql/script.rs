@@ -223,6 +223,7 @@ fn fingerprint(migrations: &[MigrationScript]) -> String {
             if let Work::Backfill(backfill) = &step.work {
                 add(backfill.extent.text());
                 add(backfill.left.as_ref().map_or("", Query::text));
+                add(backfill.vacuum.as_ref().map_or("", |vacuum| vacuum.statement.text()));
             }
         }
     }

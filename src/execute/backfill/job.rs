@@ -42,6 +42,8 @@ struct State {
     unowned: u64,
     /// Blocks that are done; a pass of several is a part of them.
     blocks_done: f64,
+    /// Blocks that were done at the last VACUUM.
+    vacuumed: f64,
     /// Rows that cannot be filled, by block and line.
     failing: BTreeMap<(i64, i32), FailedRow>,
 }
@@ -71,7 +73,9 @@ impl<'a> Job<'a> {
         let passes = Passes::new(work.scan, work.rows, blocks);
         let pace = Pace::new(&limits);
         let failing = BTreeMap::new();
-        let state = State { queue, pace, passes, workers: 0, rows, written: 0, unowned: 0, blocks_done, failing };
+        let vacuumed = blocks_done;
+        let state =
+            State { queue, pace, passes, workers: 0, rows, written: 0, unowned: 0, blocks_done, vacuumed, failing };
         Job { step, work, place, opening, blocks, state: Mutex::new(state) }
     }
 
@@ -179,6 +183,18 @@ impl<'a> Job<'a> {
     /// All rows that are known not to be fillable.
     pub(super) fn failing(&self) -> Vec<FailedRow> {
         self.state().failing.values().cloned().collect()
+    }
+
+    /// What one worker sends now, so that later batches find room; the end of the table is left to the next step.
+    pub(super) fn vacuum(&self) -> Option<&Statement> {
+        let vacuum = self.work.vacuum.as_ref()?;
+        let mut state = self.state();
+        let every = f64::from(vacuum.every);
+        let due = state.blocks_done - state.vacuumed >= every && state.queue.blocks() as f64 > every / 4.0;
+        due.then(|| {
+            state.vacuumed = state.blocks_done;
+            &vacuum.statement
+        })
     }
 
     /// Batches of this length are wanted from now on.

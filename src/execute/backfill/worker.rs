@@ -69,6 +69,7 @@ impl Driver<'_> {
                     self.tell(job, number, done, reached, took);
                     turn.advance(pass);
                     tokio::time::sleep(pause(&job.work.pace, took)).await;
+                    self.vacuum(job, session).await?;
                 }
                 // Whatever this pass left, the last one takes.
                 Err(refusal) if refusal.fault == Fault::Contended && !pass.last => turn.advance(pass),
@@ -90,6 +91,14 @@ impl Driver<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Makes room for later batches, where the plan wants that and it is time.
+    async fn vacuum(&self, job: &Job<'_>, session: &Session) -> Result<(), Failure> {
+        let Some(statement) = job.vacuum() else { return Ok(()) };
+        let sent = session.autocommit(std::slice::from_ref(statement));
+        let (outcome, _) = self.wait(job.step, session).on(sent).await;
+        outcome.map_err(|refusal| self.stopped(job.step, &refusal))
     }
 
     pub(super) fn tell(&self, job: &Job<'_>, worker: u32, done: Done, reached: Reached, took: Duration) {

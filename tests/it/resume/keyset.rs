@@ -81,17 +81,17 @@ async fn it_goes_on_after_the_last_key_that_was_kept() {
     let whole = batches(&Run::to_the_end().on(&lines().await, &config("keyset")).await.events);
     for stop in [Stop::Neat, Stop::Crash] {
         let database = lines().await;
-        let here = |_, event: &Event| matches!(event, Event::BatchDone { id, rows_total, .. } if ours(id) && *rows_total > 1_000);
+        let here = |_, event: &Event| matches!(event, Event::BatchDone { id, rows_total, .. } if ours(id) && *rows_total > 3_000);
         assert!(stop_at(&database, &config("keyset"), stop, here).await);
         // A new file is no new table: keys stay what they are.
         database.run("VACUUM FULL \"Line \"\"x\"\"\"").await;
         let before = database.number(WRITTEN).await;
-        assert!(1_000 < before && before < ROWS && database.number(KEPT).await == 1, "{before}");
+        assert!(3_000 < before && before < ROWS && database.number(KEPT).await == 1, "{before}");
         let outcome = Run::to_the_end().on(&database, &config("keyset")).await;
         assert!(outcome.is_finished(), "{:?}", outcome.done);
         assert_eq!((written(&outcome.events) as i64, database.number(RIGHT).await), (ROWS - before, ROWS), "{stop:?}");
         let again = batches(&outcome.events);
-        assert!(again < whole * 9 / 10, "{again} of {whole}");
+        assert!(again < whole * 3 / 4, "{again} of {whole}");
     }
 }
 
