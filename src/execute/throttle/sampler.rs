@@ -85,8 +85,6 @@ impl Sampler {
     pub async fn run(mut self, observer: &dyn Observer) -> Infallible {
         loop {
             if self.filling.borrow_and_update().is_empty() {
-                // What was seen is old when the next table comes.
-                self.pressure.send_replace(Pressure::default());
                 self.tell(observer, &Pressure::default());
                 self.changed().await;
                 continue;

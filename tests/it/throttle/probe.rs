@@ -29,14 +29,17 @@ async fn a_question_that_fails_in_the_middle_pauses_the_backfill_until_it_is_ans
     database.run("CREATE SCHEMA ops; CREATE TABLE ops.load AS SELECT 1 AS load").await;
     let config = probe("SELECT load FROM ops.load");
     let slow = super::Slow::until(1.0);
-    let run = Run::reacting(|_, event, _| match event {
-        tenantctl::event::Event::StepStarted { id, .. } if id == super::STEP => {
-            database.run_now("ALTER TABLE ops.load RENAME TO elsewhere");
+    let run = Run::reacting(|_, event, _| {
+        slow.down(event);
+        match event {
+            tenantctl::event::Event::StepStarted { id, .. } if id == super::STEP => {
+                database.run_now("ALTER TABLE ops.load RENAME TO elsewhere");
+            }
+            event if super::is_pause(event, "probe cannot be read: relation \"ops.load\" does not exist") => {
+                database.run_now("ALTER TABLE IF EXISTS ops.elsewhere RENAME TO load");
+            }
+            _ => {}
         }
-        event if super::is_pause(event, "probe cannot be read: relation \"ops.load\" does not exist") => {
-            database.run_now("ALTER TABLE IF EXISTS ops.elsewhere RENAME TO load");
-        }
-        event => slow.down(event),
     });
     let outcome = run.on(&database, &config).await;
     assert!(outcome.is_finished(), "{:?}", outcome.done);

@@ -56,12 +56,15 @@ async fn a_replica_that_vanishes_pauses_the_backfill_until_it_is_back() {
     let standby = Mutex::new(Standby::of(&server, "standby1").await);
     let config = config("replica_lag = \"1h\"");
     let slow = Slow::until(1.0);
-    let run = Run::reacting(|_, event, _| match event {
-        Event::StepStarted { id, .. } if id == super::STEP => standby.lock().unwrap().crash(),
-        event if is_pause(event, "replica \"standby1\" was there when the run began and is gone") => {
-            standby.lock().unwrap().start_again();
+    let run = Run::reacting(|_, event, _| {
+        slow.down(event);
+        match event {
+            Event::StepStarted { id, .. } if id == super::STEP => standby.lock().unwrap().crash(),
+            event if is_pause(event, "replica \"standby1\" was there when the run began and is gone") => {
+                standby.lock().unwrap().start_again();
+            }
+            _ => {}
         }
-        event => slow.down(event),
     });
     let outcome = run.on(&database, &config).await;
     assert!(outcome.is_finished(), "{:?} {:#?}", outcome.done, pressures(&outcome));
