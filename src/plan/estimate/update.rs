@@ -30,6 +30,10 @@ const MOST_HELD_BACK: f64 = 0.3;
 /// `execute::backfill`).
 const TURN_BLOCKS: f64 = 2_048.0;
 const MOST_SPARE: f64 = 4.0;
+/// Blocks of the batches that each worker does before and while VACUUM goes over the table: one and a half of the largest,
+/// or of those of a smaller table.
+const BATCH_BLOCKS: f64 = 6_144.0;
+const BATCH_SHARE: f64 = 0.15;
 /// What VACUUM in between leaves unused, as a share of the heap.
 const UNUSED: f64 = 0.02;
 /// An index entry's record besides the entry.
@@ -90,7 +94,9 @@ impl Update {
         // The share of the new versions that come before VACUUM makes room, and what all of them are larger by.
         let (at_once, vacuums) = match table.vacuum_every {
             Some(every) if shape.pages > f64::from(every) => {
-                (f64::from(every) / shape.pages, (shape.pages / f64::from(every)).ceil() - 1.0)
+                let under_way = f64::from(workers) * BATCH_BLOCKS.min(shape.pages * BATCH_SHARE);
+                let at_once = ((f64::from(every) + under_way) / shape.pages).min(1.0);
+                (at_once, (shape.pages / f64::from(every)).ceil() - 1.0)
             }
             _ => (1.0, 0.0),
         };

@@ -108,7 +108,7 @@ async fn a_batch_that_fails_on_a_row_does_not_tell_the_rows_values() {
     database.run("SET session_replication_role = replica; INSERT INTO \"Odd\".event VALUES (3, 'a secret')").await;
     let failure = convert(&database, &config, Target::End).await.unwrap_err();
     let said = format!("{failure:?}");
-    assert!(said.contains("a value cannot be used; ") && said.contains("(SQLSTATE 22P02)"), "{said}");
+    assert!(said.contains("id = '3'") && said.contains("SQLSTATE 22P02"), "{said}");
     assert!(!said.contains("secret"), "{said}");
     database.run("DELETE FROM \"Odd\".event WHERE id = 3").await;
     convert(&database, &config, Target::End).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_constraint_that_refuses_a_batch_is_named_without_the_row() {
     let check = "ALTER TABLE \"Odd\".event ADD CONSTRAINT \"Only One\" CHECK (tenant_id < 2) NOT VALID";
     database.run(check).await;
     let said = format!("{:?}", convert(&database, &config, Target::End).await.unwrap_err());
-    let named = "a row violates a constraint (constraint Only One, table Odd.event); ";
-    assert!(said.contains(named) && said.contains("(SQLSTATE 23514)"), "{said}");
+    let named = "constraint Only One, table Odd.event";
+    assert!(said.contains(named) && said.contains("SQLSTATE 23514"), "{said}");
     assert!(!said.contains("secret"), "{said}");
 }
