@@ -181,7 +181,10 @@ async fn vacuum_in_between_keeps_a_table_small_whose_owner_column_is_in_an_index
     let expected = &expected.steps().find(|found| found.id == step).unwrap().cost;
     assert_eq!(actual.rows, 27_000);
     let ratio = expected.heap_bytes as f64 / actual.heap_bytes as f64;
-    assert!((0.4..=1.6).contains(&ratio), "{expected:?}\n{actual:?}");
+    assert!((0.5..=2.0).contains(&ratio), "{expected:?}\n{actual:?}");
+    // Without it every row would take a second place.
+    let share = actual.heap_bytes as f64 / (27_000.0 / 3.0 * 8192.0);
+    assert!(share < 0.8, "{share}");
 }
 
 #[tokio::test]
