@@ -258,9 +258,8 @@ mod tests {
         let mut rest = Rest::after(Duration::ZERO);
         // Broken off again and again, as when an operator tunes, it is one pause all the same.
         let failure = loop {
-            match tokio::time::timeout(Duration::from_millis(30), throttle.rest(&mut rest)).await {
-                Ok(rested) => break rested.unwrap_err(),
-                Err(_) => {}
+            if let Ok(rested) = tokio::time::timeout(Duration::from_millis(30), throttle.rest(&mut rest)).await {
+                break rested.unwrap_err();
             }
         };
         assert_eq!(failure.code, Code::ThrottledTooLong);
