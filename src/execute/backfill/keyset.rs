@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::event::Event;
 use crate::execute::run::Driver;
 use crate::pg::{Fault, Limits, Parameter, Refusal, Row, Type, get};
-use crate::sql::bookkeeping::{assert_fence, mark_batch, start_checkpoint};
+use crate::sql::bookkeeping::{assert_fence, mark_batch};
 use crate::sql::keyset::{forget_key, last_key, record_key};
 use crate::sql::{Backfill, ScriptStep, Statement};
 
@@ -101,15 +101,7 @@ impl Driver<'_> {
                 return Ok(walk);
             }
         }
-        let values: [Parameter<'_>; 6] = [
-            (&self.run, Type::INT8),
-            (&step.id, Type::TEXT),
-            (&place.table_oid, Type::INT8),
-            (&place.file_node, Type::INT8),
-            (&place.timeline, Type::TEXT),
-            (&end, Type::INT8),
-        ];
-        self.noted(step, &start_checkpoint(), &values).await?;
+        self.start(step, &place, end).await?;
         self.forget(step).await?;
         Ok(walk)
     }

@@ -105,6 +105,15 @@ impl Driver<'_> {
                 return Ok(job);
             }
         }
+        if !self.noted_failing(step).await?.is_empty() {
+            self.forget_failing(step).await?;
+        }
+        let rows = self.start(step, &place, end).await?;
+        Ok(Job::new(step, work, place, opening, end, Queue::new(end, &[]), rows))
+    }
+
+    /// Notes that a backfill begins, or begins anew; answers the rows that it wrote before.
+    async fn start(&self, step: &ScriptStep, place: &Place, end: i64) -> Result<u64, Failure> {
         let values: [Parameter<'_>; 6] = [
             (&self.run, Type::INT8),
             (&step.id, Type::TEXT),
@@ -113,12 +122,8 @@ impl Driver<'_> {
             (&place.timeline, Type::TEXT),
             (&end, Type::INT8),
         ];
-        if !self.noted_failing(step).await?.is_empty() {
-            self.forget_failing(step).await?;
-        }
-        let rows =
-            self.noted(step, &start_checkpoint(), &values).await?.first().map_or(Ok(0), |row| get::<i64>(row, 0))?;
-        Ok(Job::new(step, work, place, opening, end, Queue::new(end, &[]), rows.unsigned_abs()))
+        let started = self.noted(step, &start_checkpoint(), &values).await?;
+        started.first().map_or(Ok(0), |row| get::<i64>(row, 0).map(i64::unsigned_abs))
     }
 
     /// Notes that everything is done, and how much it was.
