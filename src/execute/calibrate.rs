@@ -23,8 +23,6 @@ const BYTES: u64 = 256 << 20;
 const BATCHES: u64 = 32;
 /// A copy's indexes that take so much more than the table's are packed.
 const LOOSE: f64 = 1.08;
-/// The blocks that are gone over together in several passes (see `execute::backfill`).
-const CASCADE_BLOCKS: u64 = 512;
 /// Bytes of a page.
 const PAGE: u64 = 8_192;
 
@@ -131,7 +129,7 @@ async fn measure(
     // As many batches as the table will have: entries that are scattered over an index find more room between batches.
     let ranges = match cascade.passes() {
         1 => cost.batches.clamp(1, BATCHES).min(blocks.max(1)),
-        _ => blocks.div_ceil(CASCADE_BLOCKS).max(1),
+        _ => blocks.div_ceil(u64::from(Cascade::BLOCKS)).max(1),
     };
     for range in 0..ranges {
         let range = (blocks * range / ranges, blocks * (range + 1) / ranges);

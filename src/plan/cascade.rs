@@ -26,6 +26,10 @@ pub struct Cascade {
 }
 
 impl Cascade {
+    /// The most blocks of a range that is gone over in several passes. A pass over so many takes some 20 ms, of which its own
+    /// record is a twentieth; and while it lasts, what others leave behind cannot be removed.
+    pub const BLOCKS: u32 = 2048;
+
     /// The passes for pages of so many rows, each of which grows by so many bytes. `spare` is the free room of a page in
     /// rows, and may be negative where pages turned out to be fuller.
     pub fn new(rows: f64, growth: f64, spare: f64) -> Cascade {

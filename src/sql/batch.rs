@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::bookkeeping::{SEEN, WRITTEN};
 use super::filler::{Climb, owner_of, owner_or_kept};
 use super::keyset;
+use super::lists::{self, Lists};
 use super::lookup;
 use super::quote::{ident, literal, qualified};
 use super::{Query, Statement};
@@ -25,6 +26,9 @@ pub struct Backfill {
     /// it goes over them may add more. Answers rows seen (nothing after the first pass), rows written, rows without an
     /// owner by their source.
     pub batch: Statement,
+    /// The passes that come before it in a cascade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<Lists>,
     /// How it goes over the table.
     pub scan: Scan,
     /// The table whose rows need their owner first.
@@ -95,8 +99,10 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         false => "SET LOCAL search_path TO DEFAULT",
     }));
     let scan = scan(plan, table, wanted);
-    if scan == Scan::Keyset {
-        settings.extend(keyset::settings());
+    match scan {
+        Scan::Keyset => settings.extend(keyset::settings()),
+        Scan::Cascade { .. } => settings.push(Statement::new(lists::LOOK_UP)),
+        Scan::Ranges { .. } => {}
     }
     Backfill {
         settings,
@@ -105,6 +111,7 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
             (Scan::Ranges { .. } | Scan::Cascade { .. }, Wanted::Unfilled) => fill_text(plan, table, scan),
             (Scan::Ranges { .. } | Scan::Cascade { .. }, Wanted::Stale) => correct_text(plan, table),
         }),
+        lists: matches!(scan, Scan::Cascade { .. }).then(|| lists::lists(plan, table)),
         scan,
         after: match &table.owned.owner {
             Owner::Parent(link) if !link.ends_at_tenants => Some(link.parent.clone()),
@@ -151,7 +158,7 @@ pub(super) fn range(alias: &str) -> String {
 }
 
 /// The pass that a row's line belongs to. `tidsend` gives block and line; the line's low byte comes last.
-const PASS: &str = "get_byte($4, get_byte(tidsend(r.ctid), 5))";
+pub(super) const PASS: &str = "get_byte($4, get_byte(tidsend(r.ctid), 5))";
 
 /// Where a table is and how long.
 pub(super) fn extent(table: &QualifiedName) -> Query {

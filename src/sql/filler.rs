@@ -67,6 +67,21 @@ pub(super) fn owner_or_kept(plan: &Plan, table: &OwnedTable, alias: &str, climb:
     format!("coalesce(\n      {found},\n      {kept}{last})")
 }
 
+/// The same with a parent that is joined: the expression, and the join that it needs. It is the foreign key's, so there is
+/// one parent at most.
+pub(super) fn owner_by_join(plan: &Plan, table: &OwnedTable, alias: &str) -> (String, String) {
+    match &table.owner {
+        Owner::Parent(link) if !is_owner_itself(plan, link) => {
+            let found = parent_owner(plan, link, "p1", Climb::OneStep, 1);
+            let join = format!("\n  LEFT JOIN {} AS p1 ON {}", qualified(&link.parent), join(link, "p1", alias));
+            (or_system(plan, table, found), join)
+        }
+        Owner::Parent(_) | Owner::Lookup(_) | Owner::System => {
+            (owner_of(plan, table, alias, Climb::OneStep), String::new())
+        }
+    }
+}
+
 fn expression(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb, depth: usize) -> String {
     let found = match &table.owner {
         Owner::System => return system_id(plan),
@@ -79,6 +94,11 @@ fn expression(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb, depth:
             format!("(SELECT {owner} FROM {} AS {parent} WHERE {matches})", qualified(&link.parent))
         }
     };
+    or_system(plan, table, found)
+}
+
+/// What is found, or the System Tenant where that is what the configuration wants.
+fn or_system(plan: &Plan, table: &OwnedTable, found: String) -> String {
     match table.unowned {
         Unowned::Stop => found,
         Unowned::System => format!("coalesce({found}, {})", system_id(plan)),

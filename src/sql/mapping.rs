@@ -127,6 +127,7 @@ pub(super) fn batches(plan: &Plan, mapping: &Mapping) -> Backfill {
         batch: Statement::new(batch),
         // Two that insert at once would wait for each other's slugs.
         scan: Scan::Ranges { at_once: false },
+        lists: None,
         after: None,
         extent: extent(&mapping.table),
         left: Some(Query::new(format!("SELECT count(*) FROM {table} AS c WHERE {range} AND {without}"))),

@@ -18,6 +18,7 @@ pub mod filled;
 mod filler;
 mod guard;
 pub mod keyset;
+mod lists;
 pub mod lookup;
 pub(crate) mod mapping;
 pub mod offline;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 
 pub use batch::{Backfill, Scan, Vacuum};
 pub use document::Document;
+pub use lists::Lists;
 pub use overview::{TableOverview, TableOwner, TableScope};
 pub use owner_column::OwnerColumn;
 pub use probe::StepState;

@@ -282,7 +282,10 @@ impl ScriptStep {
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let statements: Box<dyn Iterator<Item = &Statement>> = match &self.work {
             Work::Statements(statements) => Box::new(statements.iter()),
-            Work::Backfill(backfill) => Box::new(backfill.settings.iter().chain([&backfill.batch])),
+            Work::Backfill(backfill) => {
+                let lists = backfill.lists.iter().flat_map(|lists| [&lists.first, &lists.later]);
+                Box::new(backfill.settings.iter().chain(lists).chain([&backfill.batch]))
+            }
         };
         statements.map(Statement::text)
     }

@@ -13,8 +13,8 @@ use tenantctl::plan::{Blocker, Facts, Kind};
 use tenantctl::report::outcome::{self, Applied, Backfills, Growth, Outcome, State};
 use tenantctl::report::plan::{Detail, Page};
 use tenantctl::report::{self, Format, Shape, failure};
-use tenantctl::sql::Script;
 use tenantctl::sql::quote::literal;
+use tenantctl::sql::{Script, Work};
 
 use crate::support::plan::{self, name};
 
@@ -83,7 +83,14 @@ fn a_plan_in_sql_is_every_statement_in_its_order_with_what_psql_needs_around_it(
     for script in [blocked(), plan::hostile()] {
         let text = written(&script, Format::Sql, Detail::Full);
         let mut rest = text.as_str();
-        for statement in script.steps().flat_map(|step| step.texts()) {
+        for (step, statement) in script.steps().flat_map(|step| step.texts().map(move |text| (step, text))) {
+            // By hand there is one pass over each range.
+            if let Work::Backfill(backfill) = &step.work
+                && let Some(lists) = &backfill.lists
+                && [lists.first.text(), lists.later.text()].contains(&statement)
+            {
+                continue;
+            }
             // A setting of a batch stands in a query that writes the transactions, as a value.
             let found = rest.find(&format!("\n{statement};\n")).map(|at| at + statement.len()).or_else(|| {
                 let value = literal(statement);

@@ -8,7 +8,7 @@ use crate::execute::run::Driver;
 use crate::pg::{Limits, Parameter, Refusal, Row, Session, Type, get};
 use crate::plan::Cascade;
 use crate::sql::bookkeeping::record_range;
-use crate::sql::{Scan, Statement, failing};
+use crate::sql::{Statement, failing};
 
 /// What a batch did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub(super) struct Part {
     pub(super) rows: (String, String),
     /// The pass's number, and which lines belong to it.
     pub(super) pass: (usize, Vec<u8>),
+    /// What it has to do with lists.
+    pub(super) listing: Listing,
     /// The range of blocks, with the passes that are done of it then.
     pub(super) range: Range,
     /// How many passes it has.
@@ -54,20 +56,37 @@ pub(super) struct Part {
     pub(super) failed: Option<Vec<FailedRow>>,
 }
 
-/// In how many parts the first of several passes is done. Its rows take about so much longer than those of a later one,
-/// and while its transaction is open, nobody's later pass finds room that was made since it began.
-const FIRST_PASS: i64 = 4;
+/// What a part has to do with the lists of its range; the number is the range's place in its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listing {
+    /// Nothing: it looks for its rows itself.
+    None,
+    /// It makes them, or adds to what the part before it made.
+    Makes { of: usize, anew: bool },
+    /// It takes its rows from there.
+    Takes { of: usize },
+}
+
+/// In how many parts the first of several passes is done. It takes about so much longer than a later one, and while its
+/// transaction is open, nobody's later pass finds room that was made since it began.
+const FIRST_PASS: i64 = 8;
 
 impl Part {
     /// One pass over a range.
     fn of(range: Range, pass: Pass, cascade: &Cascade) -> Vec<Part> {
-        let parts = if pass.number == 0 && !pass.last { FIRST_PASS } else { 1 };
+        let lists = pass.number == 0 && !pass.last;
+        let parts = if lists { FIRST_PASS } else { 1 };
         let blocks = usize::try_from((range.blocks() + parts - 1) / parts).unwrap_or(1).max(1);
         let part = |first: i64| {
             let end = range.end.min(first.saturating_add(i64::try_from(blocks).unwrap_or(i64::MAX)));
             Part {
                 rows: (format!("({first},0)"), format!("({end},0)")),
                 pass: (pass.number, cascade.lines(pass.number)),
+                listing: match lists {
+                    true => Listing::Makes { of: pass.of, anew: first == range.first },
+                    false if pass.is_listed => Listing::Takes { of: pass.of },
+                    false => Listing::None,
+                },
                 range: Range { passes_done: pass.number + usize::from(end == range.end), ..range },
                 passes: cascade.passes(),
                 failed: pass.last.then(Vec::new),
@@ -98,9 +117,30 @@ impl Driver<'_> {
     pub(super) async fn part(&self, job: &Job<'_>, session: &Session, part: &Part) -> Result<Done, Refusal> {
         let number = i32::try_from(part.pass.0).unwrap_or(i32::MAX);
         let mut batch: Vec<Parameter<'_>> = vec![(&part.rows.0, Type::TEXT), (&part.rows.1, Type::TEXT)];
-        if let Scan::Cascade { .. } = job.work.scan {
-            batch.extend::<[Parameter<'_>; 2]>([(&number, Type::INT4), (&part.pass.1, Type::BYTEA)]);
-        }
+        let (last_listed, of, anew);
+        let text = match (part.listing, &job.work.lists) {
+            (Listing::Makes { of: place, anew: begins }, Some(lists)) => {
+                (of, anew) = (place.to_string(), begins);
+                last_listed = i32::try_from(part.passes.saturating_sub(2)).unwrap_or(i32::MAX);
+                batch.extend::<[Parameter<'_>; 4]>([
+                    (&of, Type::TEXT),
+                    (&part.pass.1, Type::BYTEA),
+                    (&last_listed, Type::INT4),
+                    (&anew, Type::BOOL),
+                ]);
+                &lists.first
+            }
+            (Listing::Takes { of: place }, Some(lists)) => {
+                of = place.to_string();
+                batch.extend::<[Parameter<'_>; 2]>([(&of, Type::TEXT), (&number, Type::INT4)]);
+                &lists.later
+            }
+            (_, Some(_)) => {
+                batch.extend::<[Parameter<'_>; 2]>([(&number, Type::INT4), (&part.pass.1, Type::BYTEA)]);
+                &job.work.batch
+            }
+            (_, None) => &job.work.batch,
+        };
         let passes = i32::try_from(part.passes).unwrap_or(i32::MAX);
         let passes_done = i32::try_from(part.range.passes_done).unwrap_or(i32::MAX);
         let workers = job.workers();
@@ -115,7 +155,7 @@ impl Driver<'_> {
             (&workers, Type::INT4),
         ];
         let (recorded, forget, note) = (record_range(), failing::forget(), failing::note());
-        let mut sent: Vec<(&Statement, &[Parameter<'_>])> = vec![(&job.work.batch, &batch), (&recorded, &record)];
+        let mut sent: Vec<(&Statement, &[Parameter<'_>])> = vec![(text, &batch), (&recorded, &record)];
         if part.failed.is_some() && job.is_failing(part.range) {
             sent.push((&forget, &record[..4]));
         }

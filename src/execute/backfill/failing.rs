@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::batch::Part;
+use super::batch::{Listing, Part};
 use super::job::Job;
 use super::queue::Range;
 use super::sweep::Left;
@@ -65,6 +65,7 @@ impl Search<'_> {
         Part {
             rows: (format!("({},{})", first.0, first.1), format!("({},{})", past.0, past.1)),
             pass: (number, lines),
+            listing: Listing::None,
             range: Range { passes_done, ..Range::new(blocks.0, blocks.1) },
             passes: self.passes,
             failed: None,

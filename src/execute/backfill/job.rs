@@ -11,11 +11,11 @@ use super::passes::Passes;
 use super::place::Place;
 use super::queue::{Queue, Range};
 use super::turn::{Pass, RANGES, Turn};
+use crate::plan::Cascade;
 use crate::sql::{Backfill, Scan, ScriptStep, Statement};
 
-/// The most blocks of a range that is gone over in several passes: four megabytes, so that the ranges of a turn stay in the
-/// processor's cache.
-const CASCADE_BLOCKS: u32 = 512;
+/// A range is not made smaller than so many blocks for the sake of an even end.
+const SMALLEST: i64 = 64;
 
 /// What is to be done, and how far it is.
 pub(super) struct Job<'a> {
@@ -67,7 +67,7 @@ impl<'a> Job<'a> {
     ) -> Job<'a> {
         let mut limits = work.pace.clone();
         if let Scan::Cascade { .. } = work.scan {
-            limits.max_blocks = limits.max_blocks.min(CASCADE_BLOCKS).max(limits.min_blocks);
+            limits.max_blocks = limits.max_blocks.min(Cascade::BLOCKS).max(limits.min_blocks);
         }
         let blocks_done = (blocks - queue.blocks()).max(0) as f64;
         let passes = Passes::new(work.scan, work.rows, blocks);
@@ -109,17 +109,18 @@ impl<'a> Job<'a> {
         self.state().workers.max(1)
     }
 
-    /// The next turn; nothing where nothing is left. Towards the end turns are shorter, so that all workers end together.
+    /// The next turn; nothing where nothing is left. Towards the end ranges are smaller, so that all workers end together and
+    /// turns go on to have several.
     pub(super) fn turn(&self) -> Option<Turn> {
         let mut state = self.state();
         if self.work.scan == (Scan::Ranges { at_once: false }) && state.workers > 0 {
             return None;
         }
         let cascade = state.passes.current();
-        let blocks = i64::from(state.pace.blocks());
-        let fair = state.queue.blocks() / (blocks * i64::from(state.workers.max(1))).max(1);
         let most = if cascade.passes() > 1 { RANGES } else { 1 };
-        let ranges = state.queue.take(usize::try_from(fair).unwrap_or(RANGES).clamp(1, most), blocks);
+        let share = state.queue.blocks() / (most as i64 * i64::from(state.workers.max(1)));
+        let blocks = i64::from(state.pace.blocks()).min(share.max(SMALLEST));
+        let ranges = state.queue.take(most, blocks);
         (!ranges.is_empty()).then(|| Turn::new(ranges, cascade))
     }
 

@@ -16,6 +16,8 @@ pub(super) const RANGES: usize = 4;
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) ranges: Vec<Range>,
+    /// Whose first pass was done in this turn: its session has the lists for the later ones.
+    listed: Vec<bool>,
     pub(super) cascade: Arc<Cascade>,
 }
 
@@ -28,6 +30,8 @@ pub(super) struct Pass {
     pub(super) number: usize,
     /// It takes whatever is left.
     pub(super) last: bool,
+    /// The session has its list.
+    pub(super) is_listed: bool,
 }
 
 impl Turn {
@@ -35,7 +39,7 @@ impl Turn {
     pub(super) fn new(mut ranges: Vec<Range>, cascade: Arc<Cascade>) -> Turn {
         let last = cascade.passes().saturating_sub(1);
         ranges.iter_mut().for_each(|range| range.passes_done = range.passes_done.min(last));
-        Turn { ranges, cascade }
+        Turn { listed: vec![false; ranges.len()], ranges, cascade }
     }
 
     /// The pass that comes next; none where all ranges are done.
@@ -43,11 +47,18 @@ impl Turn {
         let passes = self.cascade.passes();
         let left = self.ranges.iter().enumerate().filter(|(_, range)| range.passes_done < passes);
         let (of, range) = left.min_by_key(|(_, range)| range.passes_done)?;
-        Some(Pass { of, number: range.passes_done, last: range.passes_done + 1 == passes })
+        let (number, last) = (range.passes_done, range.passes_done + 1 == passes);
+        Some(Pass { of, number, last, is_listed: self.listed[of] && !last })
     }
 
-    /// A pass is done, or is left to the last one.
+    /// A pass is done.
     pub(super) fn advance(&mut self, pass: Pass) {
+        self.listed[pass.of] |= pass.number == 0;
+        self.leave(pass);
+    }
+
+    /// A pass is left to the last one.
+    pub(super) fn leave(&mut self, pass: Pass) {
         self.ranges[pass.of].passes_done = pass.number + 1;
     }
 
@@ -62,9 +73,11 @@ impl Turn {
         self.ranges.into_iter().filter(move |range| range.passes_done < passes)
     }
 
-    /// Takes a range out, for later.
+    /// Takes a range out, for later; the others keep their places.
     pub(super) fn remove(&mut self, pass: Pass) -> Range {
-        self.ranges.remove(pass.of)
+        let range = self.ranges[pass.of];
+        self.end(pass);
+        range
     }
 }
 
@@ -97,6 +110,6 @@ mod tests {
     fn a_range_that_was_begun_with_more_passes_ends_with_the_last_one() {
         let range = Range { passes_done: 30, ..Range::new(0, 8) };
         let turn = Turn::new(vec![range], Arc::new(Cascade::single()));
-        assert_eq!(turn.next(), Some(Pass { of: 0, number: 0, last: true }));
+        assert_eq!(turn.next(), Some(Pass { of: 0, number: 0, last: true, is_listed: false }));
     }
 }

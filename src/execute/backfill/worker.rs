@@ -72,7 +72,7 @@ impl Driver<'_> {
                     self.vacuum(job, session).await?;
                 }
                 // Whatever this pass left, the last one takes.
-                Err(refusal) if refusal.fault == Fault::Contended && !pass.last => turn.advance(pass),
+                Err(refusal) if refusal.fault == Fault::Contended && !pass.last => turn.leave(pass),
                 Err(refusal) if refusal.fault == Fault::Contended => {
                     attempt += 1;
                     job.contended();

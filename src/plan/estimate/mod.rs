@@ -7,7 +7,7 @@ mod update;
 
 use std::time::Duration;
 
-use super::{Cost, Op, Plan, Sample, Strategy, TablePlan};
+use super::{Cascade, Cost, Op, Plan, Sample, Strategy, TablePlan};
 use crate::catalog::{Catalog, QualifiedName, WalSettings};
 use pacing::batches;
 use shape::{PAGE, Shape};
@@ -55,8 +55,6 @@ const JOIN_SECONDS: f64 = 0.5e-6;
 const COMPARE_SECONDS: f64 = 5e-6;
 /// Each worker more is less of a help: two are 1.8 times as fast as one, four 3.2 times.
 const WORKERS: f64 = 0.85;
-/// The most blocks of a range that is gone over in several passes (see `execute::backfill`).
-const CASCADE_BLOCKS: u32 = 512;
 /// A record of VACUUM about a page, besides its row numbers.
 const VACUUM_RECORD: f64 = 80.0;
 /// Bytes of a row number in such a record.
@@ -207,7 +205,7 @@ impl Estimator<'_> {
             update.vacuums * shape.index_bytes() / SCAN + 2.0 * update.vacuums.min(1.0) * shape.pages * PAGE / SCAN;
         let mut limits = self.plan.backfill.clone();
         if table.strategy == Strategy::Cascade {
-            limits.max_blocks = limits.max_blocks.min(CASCADE_BLOCKS).max(limits.min_blocks);
+            limits.max_blocks = limits.max_blocks.min(Cascade::BLOCKS).max(limits.min_blocks);
         }
         let work = writing + vacuuming + shape.pages * PAGE / SCAN;
         let batches = batches(shape.pages * update.passes, work, &limits);
