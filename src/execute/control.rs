@@ -279,6 +279,11 @@ impl Hold {
         Counted::one_more(&self.crew.working)
     }
 
+    /// How many workers are at work, whatever they fill.
+    pub(super) fn at_work(&self) -> u32 {
+        self.crew.working()
+    }
+
     /// Waits while the run is paused; also an interrupt or the loss of the run's lock ends it, for the caller to look at.
     pub(super) async fn pass(&self, mut interrupt: Interrupt, lock: &Watch) {
         let mut wishes = self.wishes.clone();

@@ -64,6 +64,9 @@ pub enum Phase {
     Enforce,
 }
 
+/// Between one VACUUM of a table that is filled and the next are at least so many ranges.
+pub const RANGES_PER_VACUUM: u32 = 8;
+
 impl Phase {
     /// All of them.
     pub const ALL: [Phase; 4] = [Phase::Prepare, Phase::Expand, Phase::Backfill, Phase::Enforce];

@@ -231,8 +231,8 @@ pub fn ranges() -> Query {
 
 /// Records a pass over a range in the batch's own transaction: `$1` run, `$2` step, `$3` first block, `$4` end block, `$5`
 /// passes, `$6` passes done, `$7` the table's oid, `$8` how many sessions write the log that is counted since
-/// [`mark_batch`]. Answers the batch's bytes of log, HOT updates, and the
-/// heap's blocks by now.
+/// [`mark_batch`], `$9` whether the range is gone over from its beginning: then all that was not written is seen again, and
+/// is expected once. Answers the batch's bytes of log, HOT updates, and the heap's blocks by now.
 pub fn record_range() -> Statement {
     Statement::new(format!(
         "WITH batch AS (SELECT current_setting('{SEEN}')::bigint AS seen, current_setting('{WRITTEN}')::bigint AS written, \
@@ -241,8 +241,8 @@ pub fn record_range() -> Statement {
          hot), recorded AS (INSERT INTO tenantctl.backfill_range AS r (run_id, step_id, first_block, end_block, passes, \
          passes_done, rows_expected, rows_written, batches, wal_bytes, hot_rows) SELECT $1, $2, $3, $4, $5, $6, seen, \
          written, 1, wal, hot FROM batch ON CONFLICT (run_id, step_id, first_block) DO UPDATE SET end_block = \
-         excluded.end_block, passes = excluded.passes, passes_done = excluded.passes_done, rows_expected = r.rows_expected + \
-         excluded.rows_expected, rows_written = r.rows_written + excluded.rows_written, batches = r.batches + 1, wal_bytes = \
+         excluded.end_block, passes = excluded.passes, passes_done = excluded.passes_done, rows_expected = CASE WHEN $9 \
+         THEN r.rows_written ELSE r.rows_expected END + excluded.rows_expected, rows_written = r.rows_written + excluded.rows_written, batches = r.batches + 1, wal_bytes = \
          r.wal_bytes + excluded.wal_bytes, hot_rows = r.hot_rows + excluded.hot_rows, updated_at = now()) SELECT wal, hot, \
          pg_relation_size($7::bigint::oid) / current_setting('block_size')::bigint FROM batch"
     ))

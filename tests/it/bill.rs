@@ -2,6 +2,7 @@
 
 mod calibration;
 mod report;
+mod together;
 
 use tenantctl::commands::calibrating::calibrated;
 use tenantctl::commands::planning::{self, Planned};
@@ -181,10 +182,11 @@ async fn vacuum_in_between_keeps_a_table_small_whose_owner_column_is_in_an_index
     let expected = &expected.steps().find(|found| found.id == step).unwrap().cost;
     assert_eq!(actual.rows, 27_000);
     let ratio = expected.heap_bytes as f64 / actual.heap_bytes as f64;
-    assert!((0.5..=2.0).contains(&ratio), "{expected:?}\n{actual:?}");
-    // Without it every row would take a second place.
+    // VACUUM comes some ten times; another session's snapshot may hold back one.
+    assert!((0.4..=2.5).contains(&ratio), "{expected:?}\n{actual:?}");
+    // Without it every row would take a second place; with larger batches more than the half of them do.
     let share = actual.heap_bytes as f64 / (27_000.0 / 3.0 * 8192.0);
-    assert!(share < 0.8, "{share}");
+    assert!(share < 0.5, "{share}");
 }
 
 #[tokio::test]

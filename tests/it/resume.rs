@@ -1,5 +1,6 @@
 //! A run can be stopped anywhere and goes on: the end is the same as without the stop.
 
+mod counts;
 mod divergence;
 mod interruptions;
 mod keyset;

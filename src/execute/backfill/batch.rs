@@ -1,4 +1,6 @@
-//! One batch: a pass over a range and its record, in one transaction and one round trip.
+//! A pass over a range, in one batch or several: each with its record, in one transaction and one round trip.
+
+use std::time::Instant;
 
 use super::failing::FailedRow;
 use super::job::Job;
@@ -52,6 +54,8 @@ pub(super) struct Part {
     pub(super) range: Range,
     /// How many passes it has.
     pub(super) passes: usize,
+    /// The first pass over the range begins with it, maybe not for the first time.
+    pub(super) begins: bool,
     /// What is known to fail of the range, where it is done but for that.
     pub(super) failed: Option<Vec<FailedRow>>,
 }
@@ -89,6 +93,7 @@ impl Part {
                 },
                 range: Range { passes_done: pass.number + usize::from(end == range.end), ..range },
                 passes: cascade.passes(),
+                begins: pass.number == 0 && first == range.first,
                 failed: pass.last.then(Vec::new),
             }
         };
@@ -97,18 +102,25 @@ impl Part {
 }
 
 impl Driver<'_> {
-    /// One pass over a range.
+    /// One pass over a range. What was done of it is told, also where the rest is refused.
     pub(super) async fn batch(
         &self,
         job: &Job<'_>,
         session: &Session,
+        worker: u32,
         range: Range,
         pass: Pass,
         cascade: &Cascade,
     ) -> Result<Done, Refusal> {
         let mut whole = Done::default();
         for part in Part::of(range, pass, cascade) {
-            whole.add(self.part(job, session, &part).await?);
+            let started = Instant::now();
+            let done = self.part(job, session, &part).await?;
+            // The range's blocks are done with the last part.
+            let blocks = if part.range.passes_done > pass.number { range.blocks() } else { 0 };
+            let reached = job.note(done, blocks as f64 / part.passes as f64);
+            self.tell(job, worker, done, reached, started.elapsed());
+            whole.add(done);
         }
         Ok(whole)
     }
@@ -143,8 +155,8 @@ impl Driver<'_> {
         };
         let passes = i32::try_from(part.passes).unwrap_or(i32::MAX);
         let passes_done = i32::try_from(part.range.passes_done).unwrap_or(i32::MAX);
-        let workers = job.workers();
-        let record: [Parameter<'_>; 8] = [
+        let workers = i32::try_from(self.hold.at_work()).unwrap_or(i32::MAX);
+        let record: [Parameter<'_>; 9] = [
             (&self.run, Type::INT8),
             (&job.step.id, Type::TEXT),
             (&part.range.first, Type::INT8),
@@ -153,6 +165,7 @@ impl Driver<'_> {
             (&passes_done, Type::INT4),
             (&job.place.table_oid, Type::INT8),
             (&workers, Type::INT4),
+            (&part.begins, Type::BOOL),
         ];
         let (recorded, forget, note) = (record_range(), failing::forget(), failing::note());
         let mut sent: Vec<(&Statement, &[Parameter<'_>])> = vec![(text, &batch), (&recorded, &record)];

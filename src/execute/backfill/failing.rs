@@ -68,6 +68,7 @@ impl Search<'_> {
             listing: Listing::None,
             range: Range { passes_done, ..Range::new(blocks.0, blocks.1) },
             passes: self.passes,
+            begins: false,
             failed: None,
         }
     }
@@ -91,6 +92,7 @@ impl Driver<'_> {
         let mut search = Search { job, session, worker, pass: pass.number, passes, busy: Duration::ZERO };
         // What refuses even an update of no row, such as a trigger for the statement, lies in no row.
         let none = search.rows((range.first, 0), (range.first, 1), (range.first, range.end), pass.number);
+        let none = Part { begins: pass.number == 0, ..none };
         self.attempt(&mut search, none, 0).await?.map_err(|refusal| self.stopped(job.step, &refusal))?;
         let mut waiting: Vec<(i64, i64)> = Vec::new();
         let mut refused = Some(((range.first, range.end), refusal));
@@ -171,7 +173,7 @@ impl Driver<'_> {
             search.busy = started.elapsed();
             match outcome {
                 Ok(done) => {
-                    let reached = job.note_part(done, search.share(blocks));
+                    let reached = job.note(done, search.share(blocks));
                     self.tell(job, search.worker, done, reached, search.busy);
                     return Ok(Ok(()));
                 }

@@ -11,7 +11,7 @@ use super::passes::Passes;
 use super::place::Place;
 use super::queue::{Queue, Range};
 use super::turn::{Pass, RANGES, Turn};
-use crate::plan::Cascade;
+use crate::plan::{Cascade, RANGES_PER_VACUUM};
 use crate::sql::{Backfill, Scan, ScriptStep, Statement};
 
 /// A range is not made smaller than so many blocks for the sake of an even end.
@@ -69,6 +69,10 @@ impl<'a> Job<'a> {
         if let Scan::Cascade { .. } = work.scan {
             limits.max_blocks = limits.max_blocks.min(Cascade::BLOCKS).max(limits.min_blocks);
         }
+        // What is under way while VACUUM goes over the table finds no room yet, and its old versions stay.
+        if let Some(vacuum) = &work.vacuum {
+            limits.max_blocks = limits.max_blocks.min(vacuum.every / RANGES_PER_VACUUM).max(limits.min_blocks);
+        }
         let blocks_done = (blocks - queue.blocks()).max(0) as f64;
         let passes = Passes::new(work.scan, work.rows, blocks);
         let pace = Pace::new(&limits);
@@ -104,11 +108,6 @@ impl<'a> Job<'a> {
         self.state().workers += change;
     }
 
-    /// How many are at work, at least one.
-    pub(super) fn workers(&self) -> i32 {
-        self.state().workers.max(1)
-    }
-
     /// The next turn; nothing where nothing is left. Towards the end ranges are smaller, so that all workers end together and
     /// turns go on to have several.
     pub(super) fn turn(&self) -> Option<Turn> {
@@ -139,23 +138,18 @@ impl<'a> Job<'a> {
         self.state().queue.blocks() > 0
     }
 
-    /// Takes in a batch.
-    pub(super) fn note(&self, range: Range, pass: Pass, passes: usize, done: Done, took: Duration) -> Reached {
+    /// Learns from a pass over a range.
+    pub(super) fn learn(&self, range: Range, pass: Pass, done: Done, took: Duration) {
         let mut state = self.state();
-        state.rows += done.written;
-        state.written += done.written;
-        state.unowned += done.unowned;
-        state.blocks_done += range.blocks() as f64 / passes as f64;
         state.pace.learn(took);
         match (pass.number, done.seen) {
             (0, Some(seen)) => state.passes.saw(seen, range.blocks()),
             _ => state.passes.learn(done.written, done.hot),
         }
-        Reached { rows: state.rows, blocks: reached(state.blocks_done, self.blocks) }
     }
 
-    /// Takes in a part of a batch; so many blocks are done with it.
-    pub(super) fn note_part(&self, done: Done, blocks: f64) -> Reached {
+    /// Takes in a batch; so many blocks are done with it.
+    pub(super) fn note(&self, done: Done, blocks: f64) -> Reached {
         let mut state = self.state();
         state.rows += done.written;
         state.written += done.written;

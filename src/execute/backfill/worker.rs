@@ -59,14 +59,13 @@ impl Driver<'_> {
             let (range, cascade) = (turn.ranges[pass.of], std::sync::Arc::clone(&turn.cascade));
             let started = Instant::now();
             let (outcome, holders) =
-                self.wait(job.step, session).on(self.batch(job, session, range, pass, &cascade)).await;
+                self.wait(job.step, session).on(self.batch(job, session, number, range, pass, &cascade)).await;
             match outcome {
                 Ok(done) => {
                     attempt = 0;
                     let took = started.elapsed();
                     *busy = took;
-                    let reached = job.note(range, pass, cascade.passes(), done, took);
-                    self.tell(job, number, done, reached, took);
+                    job.learn(range, pass, done, took);
                     turn.advance(pass);
                     tokio::time::sleep(pause(&job.work.pace, took)).await;
                     self.vacuum(job, session).await?;

@@ -5,7 +5,7 @@
 
 use super::shape::{IndexKind, IndexShape, PAGE, POINTER, Shape};
 use crate::catalog::WalSettings;
-use crate::plan::{Cascade, Sample, Strategy, TablePlan};
+use crate::plan::{Cascade, RANGES_PER_VACUUM, Sample, Strategy, TablePlan};
 
 /// An update's record besides the row: the record's header (24), two pages (28), lengths (2), `xl_heap_update` (14) and
 /// `xl_heap_header` (5); of the row its header (23) is left out.
@@ -30,10 +30,9 @@ const MOST_HELD_BACK: f64 = 0.3;
 /// `execute::backfill`).
 const TURN_BLOCKS: f64 = 2_048.0;
 const MOST_SPARE: f64 = 4.0;
-/// Blocks of the batches that each worker does before and while VACUUM goes over the table: one and a half of the largest,
-/// or of those of a smaller table.
-const BATCH_BLOCKS: f64 = 6_144.0;
-const BATCH_SHARE: f64 = 0.15;
+/// Blocks of the batches that each worker does before and while VACUUM goes over the table: one and a half of the largest.
+const BATCHES: f64 = 1.5;
+const MOST_BATCH_BLOCKS: f64 = 4_096.0;
 /// What VACUUM in between leaves unused, as a share of the heap.
 const UNUSED: f64 = 0.02;
 /// An index entry's record besides the entry.
@@ -94,7 +93,8 @@ impl Update {
         // The share of the new versions that come before VACUUM makes room, and what all of them are larger by.
         let (at_once, vacuums) = match table.vacuum_every {
             Some(every) if shape.pages > f64::from(every) => {
-                let under_way = f64::from(workers) * BATCH_BLOCKS.min(shape.pages * BATCH_SHARE);
+                let batch = MOST_BATCH_BLOCKS.min(f64::from(every / RANGES_PER_VACUUM));
+                let under_way = f64::from(workers) * BATCHES * batch;
                 let at_once = ((f64::from(every) + under_way) / shape.pages).min(1.0);
                 (at_once, (shape.pages / f64::from(every)).ceil() - 1.0)
             }

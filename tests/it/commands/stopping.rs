@@ -120,9 +120,20 @@ async fn the_second_ctrl_c_cancels_a_statement_that_waits_for_an_old_transaction
 #[tokio::test]
 async fn the_third_ctrl_c_leaves_a_server_that_answers_no_more() {
     let (database, cli) = customers().await;
+    let cli = cli.config(&format!("{SLOW}[locks]\ntimeout = \"60s\"\n"));
     let mut running = cli.start("migrate --yes");
-    running.await_event("batch-done", 3);
-    let worker = database.number(WORKER).await.try_into().unwrap();
+    running.await_event("batch-done", 1);
+    // Only in the middle of a batch, and not in the rest after it, does the run need an answer.
+    let holder = database.client("holder").await;
+    holder.batch_execute("BEGIN; SELECT FROM customers WHERE id = 2000 FOR UPDATE").await.unwrap();
+    let waiting = format!("{WORKER} AND wait_event_type = 'Lock'");
+    let worker = loop {
+        if let Some(row) = holder.query_opt(&waiting, &[]).await.unwrap() {
+            break row.get::<_, i64>(0).try_into().unwrap();
+        }
+        // The view is the same for as long as a transaction goes on.
+        holder.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
+    };
     signal("STOP", worker);
     for _ in 0..2 {
         running.signal("INT");
@@ -133,6 +144,7 @@ async fn the_third_ctrl_c_leaves_a_server_that_answers_no_more() {
     let ran = running.wait();
     signal("CONT", worker);
     ran.exits(130);
+    holder.batch_execute("ROLLBACK").await.unwrap();
     eventually("the server notices that the run is gone", || cli.run("status").stdout.contains("running: nothing"));
     checkpoint_is_right(&database).await;
     goes_on(&database, &cli).await;
