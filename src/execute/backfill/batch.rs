@@ -66,7 +66,7 @@ pub(super) enum Listing {
     /// Nothing: it looks for its rows itself.
     None,
     /// It makes them, or adds to what the part before it made.
-    Makes { of: usize, anew: bool },
+    Makes { of: usize },
     /// It takes its rows from there.
     Takes { of: usize },
 }
@@ -87,7 +87,7 @@ impl Part {
                 rows: (format!("({first},0)"), format!("({end},0)")),
                 pass: (pass.number, cascade.lines(pass.number)),
                 listing: match lists {
-                    true => Listing::Makes { of: pass.of, anew: first == range.first },
+                    true => Listing::Makes { of: pass.of },
                     false if pass.is_listed => Listing::Takes { of: pass.of },
                     false => Listing::None,
                 },
@@ -129,16 +129,16 @@ impl Driver<'_> {
     pub(super) async fn part(&self, job: &Job<'_>, session: &Session, part: &Part) -> Result<Done, Refusal> {
         let number = i32::try_from(part.pass.0).unwrap_or(i32::MAX);
         let mut batch: Vec<Parameter<'_>> = vec![(&part.rows.0, Type::TEXT), (&part.rows.1, Type::TEXT)];
-        let (last_listed, of, anew);
+        let last_listed = i32::try_from(part.passes.saturating_sub(2)).unwrap_or(i32::MAX);
+        let of;
         let text = match (part.listing, &job.work.lists) {
-            (Listing::Makes { of: place, anew: begins }, Some(lists)) => {
-                (of, anew) = (place.to_string(), begins);
-                last_listed = i32::try_from(part.passes.saturating_sub(2)).unwrap_or(i32::MAX);
+            (Listing::Makes { of: place }, Some(lists)) => {
+                of = place.to_string();
                 batch.extend::<[Parameter<'_>; 4]>([
                     (&of, Type::TEXT),
                     (&part.pass.1, Type::BYTEA),
                     (&last_listed, Type::INT4),
-                    (&anew, Type::BOOL),
+                    (&part.begins, Type::BOOL),
                 ]);
                 &lists.first
             }
