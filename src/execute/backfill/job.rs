@@ -117,7 +117,8 @@ impl<'a> Job<'a> {
         }
         let cascade = state.passes.current();
         let most = if cascade.passes() > 1 { RANGES } else { 1 };
-        let share = state.queue.blocks() / (most as i64 * i64::from(state.workers.max(1)));
+        // Half of what is due to this worker and to those at work, for not all of them ask now.
+        let share = state.queue.blocks() / (2 * most as i64 * i64::from(state.workers + 1));
         let blocks = i64::from(state.pace.blocks()).min(share.max(SMALLEST));
         let ranges = state.queue.take(most, blocks);
         (!ranges.is_empty()).then(|| Turn::new(ranges, cascade))
