@@ -71,16 +71,16 @@ pub(super) enum Listing {
     Takes { of: usize },
 }
 
-/// In how many parts the first of several passes is done. It takes about so much longer than a later one, and while its
-/// transaction is open, nobody's later pass finds room that was made since it began.
-const FIRST_PASS: i64 = 8;
+/// How many blocks of a range the first of several passes takes at once. That takes about as long as a later pass over the
+/// whole of it; and while its transaction is open, nobody's later pass finds room that was made since it began.
+const FIRST_PASS: usize = 256;
 
 impl Part {
     /// One pass over a range.
     fn of(range: Range, pass: Pass, cascade: &Cascade) -> Vec<Part> {
         let lists = pass.number == 0 && !pass.last;
-        let parts = if lists { FIRST_PASS } else { 1 };
-        let blocks = usize::try_from((range.blocks() + parts - 1) / parts).unwrap_or(1).max(1);
+        let whole = usize::try_from(range.blocks()).unwrap_or(usize::MAX).max(1);
+        let blocks = if lists { FIRST_PASS } else { whole };
         let part = |first: i64| {
             let end = range.end.min(first.saturating_add(i64::try_from(blocks).unwrap_or(i64::MAX)));
             Part {

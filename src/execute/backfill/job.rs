@@ -15,7 +15,7 @@ use crate::plan::{Cascade, RANGES_PER_VACUUM};
 use crate::sql::{Backfill, Scan, ScriptStep, Statement};
 
 /// A range is not made smaller than so many blocks for the sake of an even end.
-const SMALLEST: i64 = 64;
+const SMALLEST: i64 = 256;
 
 /// What is to be done, and how far it is.
 pub(super) struct Job<'a> {
@@ -117,8 +117,8 @@ impl<'a> Job<'a> {
         }
         let cascade = state.passes.current();
         let most = if cascade.passes() > 1 { RANGES } else { 1 };
-        // Half of what is due to this worker and to those at work, for not all of them ask now.
-        let share = state.queue.blocks() / (2 * most as i64 * i64::from(state.workers + 1));
+        // Those at work will come back for theirs.
+        let share = state.queue.blocks() / (most as i64 * i64::from(state.workers + 1));
         let blocks = i64::from(state.pace.blocks()).min(share.max(SMALLEST));
         let ranges = state.queue.take(most, blocks);
         (!ranges.is_empty()).then(|| Turn::new(ranges, cascade))
