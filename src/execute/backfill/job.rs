@@ -1,7 +1,7 @@
 //! One table's backfill, as its workers share it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::batch::Done;
@@ -140,12 +140,12 @@ impl<'a> Job<'a> {
     }
 
     /// Learns from a pass over a range.
-    pub(super) fn learn(&self, range: Range, pass: Pass, done: Done, took: Duration) {
+    pub(super) fn learn(&self, range: Range, pass: Pass, cascade: &Arc<Cascade>, done: Done, took: Duration) {
         let mut state = self.state();
         state.pace.learn(took);
         match (pass.number, done.seen) {
             (0, Some(seen)) => state.passes.saw(seen, range.blocks()),
-            _ => state.passes.learn(done.written, done.hot),
+            _ => state.passes.learn(cascade, (done.written, done.hot), pass.last),
         }
     }
 

@@ -64,14 +64,17 @@ impl Passes {
         }
     }
 
-    /// Learns from a later pass how many of its rows found room in their page.
-    pub(super) fn learn(&mut self, written: u64, hot: u64) {
-        (self.written, self.hot) = (self.written + written, self.hot + hot);
-        if self.written < SAMPLE {
+    /// Learns from a later pass how many of its rows found room in their page. Early passes find more than late ones: what
+    /// the passes are worth is known when a range has gone through all of them, and what others reached says nothing.
+    pub(super) fn learn(&mut self, cascade: &Arc<Cascade>, done: (u64, u64), ends_range: bool) {
+        if !Arc::ptr_eq(cascade, &self.current) {
+            return;
+        }
+        (self.written, self.hot) = (self.written + done.0, self.hot + done.1);
+        if self.written < SAMPLE || !ends_range {
             return;
         }
         let share = self.hot as f64 / self.written as f64;
-        (self.written, self.hot) = (0, 0);
         if (HELD_BACK..TOO_LITTLE).contains(&share) {
             self.ceiling = self.spare - STEP;
             self.spare = (self.spare - STEP).max(-self.rows / 4.0);
@@ -84,6 +87,7 @@ impl Passes {
     }
 
     fn reckon(&mut self) {
+        (self.written, self.hot) = (0, 0);
         if let Some(growth) = self.growth {
             self.current = Arc::new(Cascade::new(self.rows, growth, self.spare));
         }
@@ -102,7 +106,7 @@ mod tests {
     fn ranges_have_one_pass_whatever_they_are_told() {
         let mut passes = Passes::new(Scan::Ranges { at_once: true }, Some(41_000), 1_000);
         passes.saw(9_000, 100);
-        passes.learn(10_000, 0);
+        passes.learn(&passes.current(), (10_000, 0), true);
         assert_eq!(passes.current().passes(), 1);
     }
 
@@ -110,19 +114,30 @@ mod tests {
     fn where_rows_find_no_room_the_first_pass_makes_more() {
         let mut passes = passes();
         let before = passes.current().cold_share();
-        (0..4).for_each(|_| passes.learn(5_000, 4_500));
+        (0..4).for_each(|_| passes.learn(&passes.current(), (5_000, 4_500), true));
         assert!(passes.current().cold_share() > before);
         let more = passes.current();
         // It does not try again what failed.
-        (0..9).for_each(|_| passes.learn(5_000, 5_000));
+        (0..9).for_each(|_| passes.learn(&passes.current(), (5_000, 5_000), true));
         assert_eq!(passes.current(), more);
+    }
+
+    #[test]
+    fn a_range_that_is_half_done_and_passes_that_are_no_longer_chosen_teach_nothing() {
+        let mut passes = passes();
+        let (before, other) = (passes.current(), Arc::new(Cascade::single()));
+        passes.learn(&before, (50_000, 50_000), false);
+        passes.learn(&other, (50_000, 20_000), true);
+        assert_eq!(passes.current(), before);
+        passes.learn(&before, (1, 1), true);
+        assert_ne!(passes.current(), before);
     }
 
     #[test]
     fn where_an_old_snapshot_keeps_the_room_taken_more_of_it_would_not_help() {
         let mut passes = passes();
         let before = passes.current();
-        passes.learn(5_000, 100);
+        passes.learn(&passes.current(), (5_000, 100), true);
         assert_eq!(passes.current(), before);
     }
 

@@ -65,7 +65,7 @@ impl Driver<'_> {
                     attempt = 0;
                     let took = started.elapsed();
                     *busy = took;
-                    job.learn(range, pass, done, took);
+                    job.learn(range, pass, &cascade, done, took);
                     turn.advance(pass);
                     tokio::time::sleep(pause(&job.work.pace, took)).await;
                     self.vacuum(job, session).await?;
