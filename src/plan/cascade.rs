@@ -26,8 +26,8 @@ pub struct Cascade {
 }
 
 impl Cascade {
-    /// The most blocks of a range that is gone over in several passes. A pass over so many takes some 20 ms, of which its own
-    /// record is a twentieth; and while it lasts, what others leave behind cannot be removed.
+    /// The most blocks of a range that is gone over in several passes. Over fewer, a batch's record and round trip are a
+    /// large part of it; and while a batch lasts, what others leave behind cannot be removed.
     pub const BLOCKS: u32 = 2048;
 
     /// The passes for pages of so many rows, each of which grows by so many bytes. `spare` is the free room of a page in

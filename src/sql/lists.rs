@@ -40,8 +40,8 @@ fn setting(column: &str, pass: &str) -> String {
     format!("'tenantctl.{column}_' || $3::text || '_' || {pass}")
 }
 
-/// What a look-up costs the planner: rows of a parent are mostly in memory. (Measured: 1.5 to 4 us, and 0.08 us for each
-/// row of a parent that is hashed as a whole.)
+/// What a look-up costs the planner, whose own price is for a parent on disk: rows of a parent are mostly in memory, and to
+/// read a large one as a whole for every part of a range costs more.
 pub(super) const LOOK_UP: &str = "SET LOCAL random_page_cost = 0.5";
 
 /// Lists follow each other without their braces, so that the parts of a range make one. `CASE` hides the column from the
