@@ -154,6 +154,11 @@ pub struct TablePlan {
 }
 
 impl TablePlan {
+    /// Whether rows of it are written: then the filler looks at changed rows only after that.
+    pub fn is_written(&self, plan: &Plan) -> bool {
+        self.heaps().into_iter().filter_map(|heap| plan.table(heap)).any(|heap| heap.strategy.writes())
+    }
+
     fn filled(self, filling: Filling) -> TablePlan {
         let Filling { strategy, reason, vacuum_every } = filling;
         TablePlan { strategy, reason, vacuum_every, ..self }

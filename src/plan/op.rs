@@ -32,6 +32,10 @@ pub enum Op {
     Backfill(QualifiedName),
     /// Gives rows whose owner is not their parent's the parent's, in batches; usually finds none.
     Reconcile(QualifiedName),
+    /// Makes the filler look at changed rows too, at each of them, once the table's rows have their owners.
+    FollowOwner(QualifiedName),
+    /// Makes the filler look only at those changed rows whose owner may be another one.
+    SettleFiller(QualifiedName),
     /// Frees what the backfill left behind and refreshes the statistics.
     Vacuum(QualifiedName),
     /// Refreshes the statistics (autoanalyze never sees a column that was added with a default).
@@ -116,7 +120,9 @@ impl Op {
             | Op::CreateTenants(table)
             | Op::AddOwnerColumn(table)
             | Op::Backfill(table)
+            | Op::FollowOwner(table)
             | Op::Reconcile(table)
+            | Op::SettleFiller(table)
             | Op::Vacuum(table)
             | Op::Analyze(table)
             | Op::AnalyzeTree(table)
@@ -143,7 +149,9 @@ impl Op {
             Op::AddOwnerColumn(_) => "add-owner-column",
             Op::PassOwnerDown { .. } => "pass-owner-down",
             Op::Backfill(_) => "backfill",
+            Op::FollowOwner(_) => "follow-owner",
             Op::Reconcile(_) => "reconcile",
+            Op::SettleFiller(_) => "settle-filler",
             Op::Vacuum(_) => "vacuum",
             Op::Analyze(_) | Op::AnalyzeTree(_) => "analyze",
             Op::CreateParentIndex { .. } => "create-parent-index",
@@ -174,6 +182,7 @@ impl Op {
             Op::AddForeignKey { .. } | Op::PassOwnerDown { .. } | Op::CreateTenantTrigger(_) => {
                 LockLevel::ShareRowExclusive
             }
+            Op::FollowOwner(_) | Op::SettleFiller(_) => LockLevel::ShareRowExclusive,
             Op::Vacuum(_)
             | Op::Analyze(_)
             | Op::AnalyzeTree(_)
@@ -194,6 +203,8 @@ impl Op {
             | Op::CreateTenantTrigger(_)
             | Op::AddOwnerColumn(_)
             | Op::PassOwnerDown { .. }
+            | Op::FollowOwner(_)
+            | Op::SettleFiller(_)
             | Op::Analyze(_)
             | Op::AddNotNull { .. }
             | Op::ValidateNotNull { .. }
@@ -214,6 +225,8 @@ impl Op {
             | Op::CreateTenantTrigger(_)
             | Op::AddOwnerColumn(_)
             | Op::PassOwnerDown { .. }
+            | Op::FollowOwner(_)
+            | Op::SettleFiller(_)
             | Op::AddNotNull { .. }
             | Op::SetNotNull { .. }
             | Op::AddForeignKey { .. }

@@ -1,7 +1,8 @@
 //! The statements of a backfill: one text for every batch of a table, with the block range as its parameters.
 //!
 //! A batch is one `UPDATE`. A row that a writer changes meanwhile is looked at again in its new version (docs, 13.2.1): the
-//! filler has given that one its owner, so the batch leaves it alone, and the difference of the counts tells.
+//! batch gives that one its owner, by the parent that it has now, or passes it over where it lies elsewhere or has one. The
+//! difference of the counts tells.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Each operation in SQL.
 
 use super::Statement;
-use super::filler::{fill, pass_down, system_id};
+use super::filler::{fill, follow, pass_down, settle, system_id};
 use super::mapping;
 use super::quote::{ident, idents, literal, qualified};
 use super::tree;
@@ -33,6 +33,8 @@ fn own(plan: &Plan, op: &Op) -> Vec<Statement> {
             None => Vec::new(),
         },
         Op::PassOwnerDown { parent, child } => pass_down(plan, parent, child),
+        Op::FollowOwner(name) => plan.tables.get(name).map_or_else(Vec::new, |table| follow(plan, table)),
+        Op::SettleFiller(name) => plan.tables.get(name).map_or_else(Vec::new, |table| settle(plan, table)),
         Op::CreateTenants(_) | Op::Backfill(_) | Op::Reconcile(_) => Vec::new(),
         Op::Vacuum(table) => one(format!("VACUUM (ANALYZE) {}", qualified(table))),
         Op::Analyze(table) => one(format!("ANALYZE {}", qualified(table))),

@@ -5,6 +5,12 @@
 //! two waits, and no child keeps the old owner. The look-up is a statement of its own, after the lock, because under READ
 //! COMMITTED only the next statement sees what was committed while the lock was waited for (docs, 13.2.1).
 //!
+//! Where a backfill writes the table, the trigger on changed rows comes after it: with it, PostgreSQL would lock and log
+//! every row before a batch changes it. Until then a writer may leave a row without an owner, or with that of the parent it
+//! had before; nobody reads owners yet. The lock of CREATE TRIGGER waits for those writers, and from then on each change
+//! of a row derives its owner, so that what is wrong lies still until it is reconciled. A batch that waits for a writer's
+//! row looks up the owner of the row's new version (docs, 13.2.1).
+//!
 //! What this does not cover: a REPEATABLE READ writer whose snapshot is older than the move adds its row with the old owner
 //! (the comparison of owners before `enforce` repairs that); and a transaction that holds a moving row's family from both
 //! ends, by an added child and a change of the parent, say. PostgreSQL ends one of those two as a deadlock.
@@ -54,7 +60,13 @@ pub(super) fn owner_of(plan: &Plan, table: &OwnedTable, alias: &str, climb: Clim
 /// a row that never had one may stay without.
 pub(super) fn owner_or_kept(plan: &Plan, table: &OwnedTable, alias: &str, climb: Climb) -> String {
     if table.owner == Owner::System {
-        return system_id(plan);
+        let system = system_id(plan);
+        // A trigger asks only where there is none.
+        return if alias == NEW {
+            system
+        } else {
+            format!("coalesce({alias}.{}, {system})", ident(&plan.owner_column))
+        };
     }
     let only_found = OwnedTable { unowned: Unowned::Stop, ..table.clone() };
     let found = owner_of(plan, &only_found, alias, climb);
@@ -151,42 +163,90 @@ pub(super) fn named(kind: &str, table: &QualifiedName) -> String {
     format!("tenantctl.{}", ident(&name))
 }
 
-/// The function and the triggers that fill a table's owner column.
+/// The function, the trigger on new rows that fills a table's owner column, and the one on changed rows unless that follows
+/// the backfill. One that an earlier plan left there may have looked at another source.
 pub(super) fn fill(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
     let name = qualified(&table.owned.name);
     let function = named("fill", &table.owned.name);
+    let on_insert = match &table.owned.owner {
+        Owner::System => format!(" WHEN (NEW.{} IS NULL)", ident(&plan.owner_column)),
+        Owner::Parent(_) | Owner::Lookup(_) => String::new(),
+    };
+    let mut statements = filled::create(&table.owned.name).to_vec();
+    statements.push(Statement::new(create_function(&function, &fill_body(plan, table))));
+    statements.push(Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")));
+    statements.push(Statement::new(format!(
+        "CREATE OR REPLACE TRIGGER {}\n  BEFORE INSERT ON {name}\n  FOR EACH ROW{on_insert}\n  EXECUTE FUNCTION {function}()",
+        trigger(FILL_ON_INSERT)
+    )));
+    if table.is_written(plan) {
+        statements.push(Statement::new(format!("DROP TRIGGER IF EXISTS {} ON {name}", trigger(FILL_ON_UPDATE))));
+        statements.push(always(&name, &[FILL_ON_INSERT]));
+    } else {
+        statements.push(on_update(plan, table, Changes::OfTheSource));
+        statements.push(always(&name, &[FILL_ON_INSERT, FILL_ON_UPDATE]));
+    }
+    statements
+}
+
+/// The trigger on changed rows, once all are filled. It looks at every change, so that no row can move away from the
+/// comparison of owners with one that became wrong before.
+pub(super) fn follow(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
+    let changes = match &table.owned.owner {
+        Owner::System => Changes::OfTheSource,
+        Owner::Parent(_) | Owner::Lookup(_) => Changes::Any,
+    };
+    vec![on_update(plan, table, changes), always(&qualified(&table.owned.name), &[FILL_ON_UPDATE])]
+}
+
+/// The trigger on changed rows, once all owners are right.
+pub(super) fn settle(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
+    let enabled = always(&qualified(&table.owned.name), &[FILL_ON_UPDATE]);
+    vec![on_update(plan, table, Changes::OfTheSource), enabled]
+}
+
+/// At which changed rows the filler looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    /// At all that writers change.
+    Any,
+    /// At those that have no owner, or another source, or were given another owner.
+    OfTheSource,
+}
+
+fn on_update(plan: &Plan, table: &TablePlan, changes: Changes) -> Statement {
     let column = ident(&plan.owner_column);
     // Where the source decides, a writer that names another owner is corrected; the backfill's owner is the source's.
-    let derived = |moved: String| {
-        (String::new(), format!("{moved}\n    OR NEW.{column} IS DISTINCT FROM OLD.{column} AND {NOT_THE_BACKFILL}"))
+    let derived = |moved: String| match changes {
+        Changes::Any => format!("{moved}\n    OR {NOT_THE_BACKFILL}"),
+        Changes::OfTheSource => {
+            format!("{moved}\n    OR NEW.{column} IS DISTINCT FROM OLD.{column} AND {NOT_THE_BACKFILL}")
+        }
     };
-    let (on_insert, otherwise) = match &table.owned.owner {
-        Owner::System => (format!(" WHEN (NEW.{column} IS NULL)"), String::new()),
+    let otherwise = match &table.owned.owner {
+        Owner::System => String::new(),
         Owner::Parent(link) => derived(link.columns.iter().map(|column| format!(" OR {}", changed(column))).collect()),
         Owner::Lookup(lookup) => derived(changed_value(lookup)),
     };
-    let trigger = |name: &str| ident(&Ident::derived(&[name]));
-    let counters = filled::create(&table.owned.name);
-    let triggers = [
-        Statement::new(create_function(&function, &fill_body(plan, table))),
-        Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
-        Statement::new(format!(
-            "CREATE OR REPLACE TRIGGER {}\n  BEFORE INSERT ON {name}\n  FOR EACH ROW{on_insert}\n  EXECUTE FUNCTION \
-             {function}()",
-            trigger(FILL_ON_INSERT)
-        )),
-        Statement::new(format!(
-            "CREATE OR REPLACE TRIGGER {}\n  BEFORE UPDATE ON {name}\n  FOR EACH ROW WHEN (NEW.{column} IS \
-             NULL{otherwise})\n  EXECUTE FUNCTION {function}()",
-            trigger(FILL_ON_UPDATE)
-        )),
-        Statement::new(format!(
-            "ALTER TABLE {name}\n  ENABLE ALWAYS TRIGGER {},\n  ENABLE ALWAYS TRIGGER {}",
-            trigger(FILL_ON_INSERT),
-            trigger(FILL_ON_UPDATE)
-        )),
-    ];
-    counters.into_iter().chain(triggers).collect()
+    // The function does not care; the probe knows by it which of the two triggers is there.
+    let any = if changes == Changes::Any { "'any change'" } else { "" };
+    Statement::new(format!(
+        "CREATE OR REPLACE TRIGGER {}\n  BEFORE UPDATE ON {}\n  FOR EACH ROW WHEN (NEW.{column} IS NULL{otherwise})\n  \
+         EXECUTE FUNCTION {}({any})",
+        trigger(FILL_ON_UPDATE),
+        qualified(&table.owned.name),
+        named("fill", &table.owned.name)
+    ))
+}
+
+fn always(name: &str, triggers: &[&str]) -> Statement {
+    let enabled: Vec<String> =
+        triggers.iter().map(|name| format!("\n  ENABLE ALWAYS TRIGGER {}", trigger(name))).collect();
+    Statement::new(format!("ALTER TABLE {name}{}", enabled.join(",")))
+}
+
+fn trigger(name: &str) -> String {
+    ident(&Ident::derived(&[name]))
 }
 
 /// The name of a table's filler and what it does, for the probe.

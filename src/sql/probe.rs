@@ -53,13 +53,22 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
             done_if(&format!("{} AND {same}", has_trigger(table, TENANT_TRIGGER)))
         }),
         Op::AddOwnerColumn(table) => {
-            let fills = [FILL_ON_INSERT, FILL_ON_UPDATE].map(|name| format!("AND {}", fires(plan, table, name)));
-            let same = plan.tables.get(table).map(|table| format!("AND {}", has_function(&filler(plan, table))));
-            let counters = format!("AND {}", filled::exist(table));
-            let same = same.unwrap_or_default();
-            Some(done_if(&format!("{} {} {same} {counters}", has_column(table, &column), fills.join(" "))))
+            let later = plan.tables.get(table).is_some_and(|planned| planned.is_written(plan));
+            let names = if later { vec![FILL_ON_INSERT] } else { vec![FILL_ON_INSERT, FILL_ON_UPDATE] };
+            let fills = names.into_iter().map(|name| fires(plan, table, name));
+            let all = std::iter::once(has_column(table, &column)).chain(fills).chain(same_filler(plan, table));
+            Some(done_if(&all.chain([filled::exist(table)]).collect::<Vec<_>>().join(" AND ")))
         }
         Op::PassOwnerDown { parent, child } => Some(done_if(&fires(plan, parent, pass_trigger(child).as_str()))),
+        Op::FollowOwner(table) => {
+            let all = std::iter::once(fires(plan, table, FILL_ON_UPDATE)).chain(same_filler(plan, table));
+            Some(done_if(&all.collect::<Vec<_>>().join(" AND ")))
+        }
+        Op::SettleFiller(table) => Some(done_if(&format!(
+            "{} AND NOT {}",
+            fires(plan, table, FILL_ON_UPDATE),
+            has_trigger_where(table, FILL_ON_UPDATE, "t.tgnargs > 0")
+        ))),
         Op::BuildIndex { table, index } => Some(index_state(table, index)),
         Op::CreateParentIndex { table, index, parent } => {
             Some(done_if(&tree::has_index(table, index, parent.as_ref())))
@@ -126,11 +135,20 @@ fn fires(plan: &Plan, table: &QualifiedName, name: &str) -> String {
 }
 
 fn has_trigger(table: &QualifiedName, name: &str) -> String {
+    has_trigger_where(table, name, "t.tgenabled = 'A'")
+}
+
+fn has_trigger_where(table: &QualifiedName, name: &str, and: &str) -> String {
     format!(
-        "EXISTS (SELECT 1 FROM pg_trigger AS t WHERE t.tgrelid = to_regclass({}) AND t.tgname = {} AND t.tgenabled = 'A')",
+        "EXISTS (SELECT 1 FROM pg_trigger AS t WHERE t.tgrelid = to_regclass({}) AND t.tgname = {} AND {and})",
         regclass(table),
         literal(name)
     )
+}
+
+/// The table's filler does what this plan wants of it.
+fn same_filler(plan: &Plan, table: &QualifiedName) -> Option<String> {
+    plan.tables.get(table).map(|table| has_function(&filler(plan, table)))
 }
 
 /// A function of another plan may do something else.

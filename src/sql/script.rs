@@ -180,7 +180,12 @@ fn title(plan: &Plan, op: &Op) -> String {
         }
         Op::PassOwnerDown { parent, child } => format!("pass a new owner of {parent} down to {child}"),
         Op::Backfill(table) => format!("give every row of {table} its owner"),
+        Op::FollowOwner(table) => format!("look up the owner of every row of {table} that changes from now on"),
+        Op::SettleFiller(table) => {
+            format!("look up the owner of a changed row of {table} only where it may be another one")
+        }
         Op::Reconcile(table) => match plan.table(table).map(|planned| &planned.owned.owner) {
+            Some(Owner::System) => format!("give rows of {table} that changed while it was filled their owner"),
             Some(Owner::Lookup(_)) => format!("correct every owner in {table} that its row does not name"),
             _ => format!("correct every owner in {table} that is not its parent's"),
         },

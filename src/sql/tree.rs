@@ -29,6 +29,8 @@ fn locked(op: &Op) -> Option<(&QualifiedName, LockLevel)> {
             Some((table, LockLevel::AccessExclusive))
         }
         Op::PassOwnerDown { parent: table, .. }
+        | Op::FollowOwner(table)
+        | Op::SettleFiller(table)
         | Op::AddForeignKey { table, .. }
         | Op::AdoptForeignKey { table, .. } => Some((table, LockLevel::ShareRowExclusive)),
         _ => None,

@@ -28,7 +28,8 @@ const SHAPES: &str = "
     CREATE TABLE narrow (id int PRIMARY KEY, shop_id bigint NOT NULL REFERENCES shop);
     INSERT INTO narrow SELECT i, 1 + i % 50 FROM generate_series(1, 12000) i;
     CREATE TABLE wide (id bigint PRIMARY KEY, shop_id bigint NOT NULL REFERENCES shop, body text, more text);
-    INSERT INTO wide SELECT i, 1 + i % 50, repeat(md5(i::text), 30), NULL FROM generate_series(1, 3000) i;
+    INSERT INTO wide SELECT i, 1 + i % 50, repeat(md5(i::text) || md5('a' || i) || md5('b' || i)
+        || md5('c' || i) || md5('d' || i), 6), NULL FROM generate_series(1, 3000) i;
     CREATE TABLE indexed (id bigint PRIMARY KEY, shop_id bigint NOT NULL REFERENCES shop, kind int, code text, at timestamptz);
     INSERT INTO indexed SELECT i, 1 + i / 200, i % 10, 'c' || i, now() - i * interval '1 s' FROM generate_series(1, 8000) i;
     CREATE INDEX ON indexed (shop_id); CREATE INDEX ON indexed (code); CREATE INDEX ON indexed (at);

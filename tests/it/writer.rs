@@ -3,6 +3,7 @@
 
 mod counted;
 mod filler;
+mod follow;
 mod role;
 
 use std::time::Duration;

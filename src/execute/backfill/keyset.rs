@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::pace::Pace;
 use super::place::Place;
+use super::sweep::{Rounds, Then};
 use super::without_owner;
 use crate::error::Failure;
 use crate::event::Event;
@@ -54,17 +55,15 @@ impl Driver<'_> {
         let mut walk = self.walk(step, work).await?;
         let _filling = self.throttle.fills(u32::try_from(walk.table_oid).unwrap_or(0));
         let _at_work = self.hold.enter();
-        let mut before = None;
+        let mut rounds = Rounds::default();
         loop {
             self.to_the_last_key(&mut walk).await?;
             let left = self.left_anywhere(step, work).await?;
-            if left == 0 {
-                break;
+            match rounds.then(left, walk.unowned) {
+                Then::Again => {}
+                Then::Over => break,
+                Then::Unowned => return Err(without_owner(step, left)),
             }
-            if walk.unowned > 0 || before == Some(left) {
-                return Err(without_owner(step, left));
-            }
-            before = Some(left);
             (walk.last, walk.unowned) = (None, 0);
             self.forget(step).await?;
         }

@@ -27,6 +27,7 @@ use self::crew::Crew;
 use self::job::Job;
 use self::place::Place;
 use self::queue::{Queue, Range};
+use self::sweep::{Rounds, Then};
 use super::run::Driver;
 use crate::error::{Code, Failure};
 use crate::event::Event;
@@ -36,7 +37,7 @@ use crate::sql::{Backfill, MigrationScript, Scan, ScriptStep, Statement};
 
 impl Driver<'_> {
     /// Fills a table to its end, then looks whether rows are left: those that a writer changed in the middle of a batch
-    /// may be passed over by it, and are found again here.
+    /// may be passed over by it, and are found again here. Those that always get away are left to the comparison of owners.
     pub(super) async fn backfill(
         &mut self,
         migration: &MigrationScript,
@@ -59,24 +60,21 @@ impl Driver<'_> {
         }
         let (job, crew) = (&jobs[0], Crew(&jobs));
         let _filling: Vec<_> = jobs.iter().map(|job| self.throttle.fills(job.table_oid())).collect();
-        let mut before = None;
+        let mut rounds = Rounds::default();
         loop {
             self.crew(&crew).await?;
             let left = self.sweep(job).await?;
-            let is_stuck = job.unowned() > 0 || before == Some(left.rows);
-            if let Some(refused) = job.refused(&left, is_stuck) {
+            let then = rounds.then(left.rows, job.unowned());
+            if let Some(refused) = job.refused(&left, then != Then::Again) {
                 return Err(refused);
             }
-            if left.rows == 0 {
-                break;
+            match then {
+                Then::Again => job.again(left.ranges),
+                Then::Over => break,
+                Then::Unowned => return Err(without_owner(step, left.rows)),
             }
-            if is_stuck {
-                return Err(without_owner(step, left.rows));
-            }
-            before = Some(left.rows);
-            job.again(left.ranges);
         }
-        // A row that a writer mended, and with it the filler filled, may not have been gone over again.
+        // A row that a writer mended may lie elsewhere since, and where it lay may not have been gone over again.
         if !job.failing().is_empty() {
             self.forget_failing(step).await?;
         }

@@ -16,6 +16,41 @@ pub(super) struct Left {
     pub(super) ranges: Vec<(i64, i64)>,
 }
 
+/// The rounds over a table.
+///
+/// While writers change rows that wait for their owners, a batch may miss one that moves away before it, or meet one whose
+/// new parent is younger than the batch. What gets away again and again is left to the comparison of owners, when the
+/// filler looks at changed rows too.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    left: Option<u64>,
+}
+
+/// What comes after a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Another round.
+    Again,
+    /// Nothing: it was the last one.
+    Over,
+    /// The finding that rows have no owner by their source.
+    Unowned,
+}
+
+impl Rounds {
+    /// After a round that left so many rows, and met so many whose source names no owner.
+    pub(super) fn then(&mut self, left: u64, unowned: u64) -> Then {
+        let in_vain = self.left.is_some_and(|before| left >= before);
+        self.left = Some(left);
+        match (left, in_vain) {
+            (0, _) => Then::Over,
+            (_, false) => Then::Again,
+            (_, true) if unowned > 0 => Then::Unowned,
+            (_, true) => Then::Over,
+        }
+    }
+}
+
 impl Driver<'_> {
     /// Looks through the table as long as it is by now. Nothing is left where a pass over it is the proof itself.
     pub(super) async fn sweep(&self, job: &Job<'_>) -> Result<Left, Failure> {
@@ -39,5 +74,30 @@ impl Driver<'_> {
             first = past;
         }
         Ok(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_go_on_while_fewer_rows_are_left() {
+        let mut rounds = Rounds::default();
+        let then: Vec<Then> = [9, 4, 1, 0].into_iter().map(|left| rounds.then(left, 0)).collect();
+        assert_eq!(then, [Then::Again, Then::Again, Then::Again, Then::Over]);
+    }
+
+    #[test]
+    fn rows_that_get_away_again_are_left_to_the_comparison() {
+        let mut rounds = Rounds::default();
+        assert_eq!([rounds.then(5, 0), rounds.then(5, 0)], [Then::Again, Then::Over]);
+    }
+
+    #[test]
+    fn rows_without_an_owner_by_their_source_are_met_twice() {
+        let mut rounds = Rounds::default();
+        assert_eq!([rounds.then(5, 2), rounds.then(3, 1)], [Then::Again, Then::Again], "one may have got its owner");
+        assert_eq!(rounds.then(4, 2), Then::Unowned, "and more of them may come");
     }
 }

@@ -22,6 +22,8 @@ const CONSTRAINT: u64 = 2_500;
 const FOREIGN_KEY: u64 = 5_000;
 /// A trigger and its function.
 const TRIGGER: u64 = 7_500;
+/// A trigger whose function is there.
+const FILLER_TRIGGER: u64 = 2_500;
 /// A table with its sequence and its indexes, or a column with both fillers.
 const OBJECTS: u64 = 17_500;
 /// Bytes of a tenant's row: names, times, ids.
@@ -131,6 +133,7 @@ impl Estimator<'_> {
             Op::CreateTenantsTable => change(OBJECTS),
             Op::AddOwnerColumn(name) => whole(name, OBJECTS),
             Op::PassOwnerDown { parent, .. } => whole(parent, TRIGGER),
+            Op::FollowOwner(name) | Op::SettleFiller(name) => whole(name, FILLER_TRIGGER),
             Op::CreateTenantTrigger(_) => change(TRIGGER),
             Op::CreateTenants(name) => self.tenants(name),
             Op::AddForeignKey { table, .. } | Op::AdoptForeignKey { table, .. } => whole(table, FOREIGN_KEY),

@@ -41,6 +41,8 @@ pub(super) struct Shape {
     pub slack: f64,
     /// Bytes that deleted rows left free.
     pub free: f64,
+    /// A trigger before its updates makes PostgreSQL lock each row first, whether it fires or not.
+    pub locks_rows: bool,
     /// The indexes, invalid ones included: they are written too.
     pub indexes: Vec<IndexShape>,
 }
@@ -117,6 +119,7 @@ impl Shape {
             slack,
             fill,
             free: (pages * (USABLE * fill - exact.map_or(0.0, |_| slack)) - rows * (row + POINTER)).max(0.0),
+            locks_rows: table.triggers.iter().any(|trigger| trigger.before_row && trigger.on_update),
             indexes: table.indexes.iter().filter_map(index).collect(),
         })
     }

@@ -12,7 +12,7 @@ use crate::plan::{Cascade, RANGES_PER_VACUUM, Sample, Strategy, TablePlan};
 const UPDATE_RECORD: f64 = 24.0 + 28.0 + 2.0 + 14.0 + 5.0 - 23.0;
 /// The record that locks the old version while its page is left for another one, aligned.
 const LOCK_RECORD: f64 = 56.0;
-/// The record that locks a row before a trigger may look at it: the filler's fires on every update.
+/// The record that locks a row before a trigger may look at it.
 const TRIGGER_RECORD: f64 = 56.0;
 /// An update within a page logs only what differs between the versions.
 const HOT_RECORD: f64 = 88.0;
@@ -72,6 +72,8 @@ pub(super) struct Update {
     pub indexes: f64,
     /// Bytes of log for rows and entries.
     pub records: f64,
+    /// Bytes of log among them for locks on rows.
+    pub locks: f64,
     /// Bytes of log for pages as a whole.
     pub images: f64,
     /// How often each page is gone over.
@@ -108,7 +110,8 @@ impl Update {
         let growth: f64 = shape.indexes.iter().map(|index| growth(index, shape.rows, share)).sum();
         let records =
             cold * (UPDATE_RECORD + row + LOCK_RECORD) + hot_rows * HOT_RECORD + entries + growth * SPLIT_SHARE;
-        let records = records + rows * TRIGGER_RECORD + pruning(shape, hot_rows, passes);
+        let locks = if shape.locks_rows { rows * TRIGGER_RECORD } else { 0.0 };
+        let records = records + locks + pruning(shape, hot_rows, passes);
         let touched = if shape.rows > 0.0 { rows / shape.rows } else { 0.0 };
         // The free middle of a page is left out.
         let heap_images = image(shape.pages * PAGE * touched * shape.occupied(), wal);
@@ -120,7 +123,7 @@ impl Update {
         // Entries that are scattered over an index touch its pages again after every checkpoint.
         let checkpoints = (records + heap_images + index_images(1.0)) / checkpoint_distance(wal);
         let images = heap_images + index_images(1.0 + checkpoints.floor());
-        Update { rows, hot_rows, heap, indexes: growth, records, images, passes, vacuums }
+        Update { rows, locks, hot_rows, heap, indexes: growth, records, images, passes, vacuums }
     }
 
     /// The same with what was measured in place of what was reckoned. Pages as a whole stay reckoned: a new copy has none.
@@ -131,7 +134,7 @@ impl Update {
             heap: all(sample.heap_bytes),
             indexes: all(sample.index_bytes),
             // The copy has no triggers.
-            records: all(sample.record_bytes) + self.rows * TRIGGER_RECORD,
+            records: all(sample.record_bytes) + self.locks,
             ..self
         }
     }

@@ -119,7 +119,7 @@ async fn a_foreign_key_on_the_way_to_the_owner_that_was_dropped_or_retyped_stops
             "public.rules has no foreign key (workflowId) to public.workflows any more",
         ),
         (
-            "DROP TRIGGER \"~tenantctl_fill_insert\" ON rules; DROP TRIGGER \"~tenantctl_fill_update\" ON rules; ALTER TABLE rules ALTER \"workflowId\" TYPE integer",
+            "DROP TRIGGER \"~tenantctl_fill_insert\" ON rules; DROP TRIGGER IF EXISTS \"~tenantctl_fill_update\" ON rules; ALTER TABLE rules ALTER \"workflowId\" TYPE integer",
             "public.rules.workflowId has another type than planned: integer",
         ),
     ] {

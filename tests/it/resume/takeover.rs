@@ -32,13 +32,15 @@ async fn a_second_run_is_refused_and_told_who_works() {
 }
 
 /// One step of every kind, and a backfill in its middle.
-const PLACES: [&str; 15] = [
+const PLACES: [&str; 17] = [
     "prepare/create-tenants-table",
     "prepare/create-system-tenant",
     "expand/public.rules/add-owner-column",
     "expand/public.rules/pass-owner-down-from/public.workflows",
     "backfill/public.models/backfill",
+    "backfill/public.kb_documents/follow-owner",
     "backfill/public.rules/reconcile",
+    "backfill/public.kb_documents/settle-filler",
     "backfill/public.models/vacuum",
     "enforce/public.rules/build-index",
     "enforce/public.rules/add-not-null",

@@ -79,15 +79,22 @@ async fn rows_that_writers_left_without_an_owner_are_counted_and_no_others() {
         (ADD, 1),
         (r#"INSERT INTO "The ""Note""s" (project_id, tenant_id) VALUES (1, NULL), (2, NULL), (3, 3)"#, 2),
         (r#"INSERT INTO "The ""Note""s" (project_id) SELECT 1 FROM generate_series(1, 500)"#, 500),
-        // Rows that nobody filled yet, then the same ones again.
-        (r#"UPDATE "The ""Note""s" SET text = 'x' WHERE id <= 10"#, 10),
-        (r#"UPDATE "The ""Note""s" SET text = 'y' WHERE id <= 10"#, 0),
+        // Rows that nobody filled yet wait for the backfill.
+        (r#"UPDATE "The ""Note""s" SET text = 'x' WHERE id <= 10"#, 0),
         (r#"UPDATE "The ""Note""s" SET project_id = 3 WHERE id <= 10"#, 0),
-        (r#"UPDATE "The ""Note""s" SET tenant_id = NULL WHERE id = 1"#, 1),
         (r#"DELETE FROM "The ""Note""s" WHERE id = 2"#, 0),
         // It says what was sent.
         (r#"BEGIN; INSERT INTO "The ""Note""s" (project_id) VALUES (1), (2); ROLLBACK"#, 2),
         (r#"INSERT INTO "The ""Note""s" (id, project_id) VALUES (1, 1) ON CONFLICT DO NOTHING"#, 1),
+    ] {
+        assert_eq!(counts(&database, &client, sql).await, rows, "{sql}");
+    }
+    convert(&database, &config(), Target::End).await.unwrap();
+    // From now on changed rows are counted, too.
+    for (sql, rows) in [
+        (r#"UPDATE "The ""Note""s" SET text = 'y' WHERE id <= 10"#, 0),
+        (r#"UPDATE "The ""Note""s" SET project_id = 2 WHERE id <= 10"#, 0),
+        (r#"UPDATE "The ""Note""s" SET tenant_id = NULL WHERE id = 1"#, 1),
     ] {
         assert_eq!(counts(&database, &client, sql).await, rows, "{sql}");
     }
@@ -238,7 +245,10 @@ async fn status_for_a_role_that_may_not_see_the_counts_says_so() {
 async fn the_outcome_says_what_the_fillers_filled() {
     let database = expanded().await;
     let client = database.client("old").await;
-    client.batch_execute(r#"UPDATE "The ""Note""s" SET text = 'x' WHERE id <= 10"#).await.unwrap();
+    client
+        .batch_execute(r#"INSERT INTO "The ""Note""s" (project_id) SELECT 1 FROM generate_series(1, 10)"#)
+        .await
+        .unwrap();
     let told = Cli::to(&database.url()).config(CONFIG).run("migrate --yes").exits(0).stdout;
     assert!(told.replace("\n           ", " ").contains("10 rows filled by the fillers in all"), "{told}");
 }
