@@ -1,6 +1,6 @@
 //! Phase `expand`: the owner column, nullable, and the filler that covers writers who do not know it.
 
-use super::{Op, Owner, Plan, TablePlan};
+use super::{Op, Plan, TablePlan};
 use crate::catalog::{Ident, Table};
 
 /// The trigger that fills the owner of a new row. BEFORE triggers fire in the order of their names, and `~` sorts after
@@ -24,11 +24,7 @@ pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
         return Vec::new();
     }
     let column = Op::AddOwnerColumn(name.clone());
-    let pass_down = match &table.owned.owner {
-        Owner::Parent(link) if !link.ends_at_tenants => {
-            Some(Op::PassOwnerDown { parent: link.parent.clone(), child: name.clone() })
-        }
-        Owner::Parent(_) | Owner::Lookup(_) | Owner::System => None,
-    };
+    let parent = table.owned.owner.parent_with_owner();
+    let pass_down = parent.map(|link| Op::PassOwnerDown { parent: link.parent.clone(), child: name.clone() });
     std::iter::once(column).chain(pass_down).collect()
 }

@@ -49,6 +49,14 @@ impl Owner {
             Owner::Lookup(lookup) => &lookup.columns,
         }
     }
+
+    /// The key to a parent whose own owner is the row's, and may become another one.
+    pub fn parent_with_owner(&self) -> Option<&Link> {
+        match self {
+            Owner::Parent(link) if !link.ends_at_tenants => Some(link),
+            Owner::Parent(_) | Owner::Lookup(_) | Owner::System => None,
+        }
+    }
 }
 
 /// One foreign key on the way to the owner.

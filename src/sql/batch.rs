@@ -8,15 +8,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bookkeeping::{SEEN, WRITTEN};
-use super::filler::{Climb, owner_of, owner_or_kept};
+use super::correction::{Correction, correction};
+use super::filler::{Climb, owner_of};
 use super::keyset;
 use super::lists::{self, Lists};
-use super::lookup;
 use super::quote::{ident, literal, qualified};
 use super::{Query, Statement};
-use crate::catalog::{Ident, QualifiedName};
+use crate::catalog::QualifiedName;
 use crate::config::BackfillLimits;
-use crate::plan::{Owner, Plan, Strategy, TablePlan};
+use crate::plan::{Plan, Strategy, TablePlan};
 
 /// A backfill: one text for every batch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -114,10 +114,7 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
         }),
         lists: matches!(scan, Scan::Cascade { .. }).then(|| lists::lists(plan, table)),
         scan,
-        after: match &table.owned.owner {
-            Owner::Parent(link) if !link.ends_at_tenants => Some(link.parent.clone()),
-            Owner::Parent(_) | Owner::Lookup(_) | Owner::System => None,
-        },
+        after: table.owned.owner.parent_with_owner().map(|link| link.parent.clone()),
         extent: extent(&table.owned.name),
         left: match wanted {
             Wanted::Unfilled if scan == Scan::Keyset => Some(keyset::left(plan, table)),
@@ -194,19 +191,14 @@ fn fill_text(plan: &Plan, table: &TablePlan, scan: Scan) -> String {
 }
 
 /// Gives rows whose owner is not what their source says that owner. `seen` is what the batch's own snapshot shows; the
-/// second half leaves a row alone that is another one by now.
+/// rest leaves a row alone that is another one by now.
 fn correct_text(plan: &Plan, table: &TablePlan) -> String {
     let name = qualified(&table.owned.name);
-    let column = ident(&plan.owner_column);
-    let owner = owner_or_kept(plan, &table.owned, "r", Climb::OneStep);
-    let (source, unchanged) = sources(&table.owned.owner);
+    let Correction { seen, differs, done } = correction(plan, table, &format!("t.ctid = seen.at AND {}", range("t")));
     format!(
-        "WITH seen AS MATERIALIZED (\n  SELECT r.ctid AS at, r.{column} AS was{source},\n    {owner} AS owner\n  FROM {name} \
-         AS r\n  WHERE {}\n    AND r.{column} IS DISTINCT FROM {owner}\n), done AS (\n  UPDATE {name} AS t \
-         SET {column} = seen.owner\n  FROM seen\n  WHERE t.ctid = seen.at AND {}\n    AND t.{column} IS NOT DISTINCT FROM seen.was{unchanged}\n    AND seen.owner IS NOT NULL\n  \
-         RETURNING 1\n)\n{}",
+        "WITH seen AS MATERIALIZED (\n  SELECT r.ctid AS at, {seen}\n  FROM {name} AS r\n  WHERE {}\n    AND \
+         {differs}\n), {done}\n{}",
         range("r"),
-        range("t"),
         answer(
             "(SELECT count(*) FROM seen)",
             "(SELECT count(*) FROM done)",
@@ -223,25 +215,4 @@ pub(super) fn answer(seen: &str, written: &str, unowned: &str) -> String {
          set_config('{WRITTEN}', a.written::text, true)\nFROM (SELECT {seen} AS seen,\n  {written} AS \
          written,\n  {unowned} AS unowned OFFSET 0) AS a"
     )
-}
-
-/// The columns that decide about the owner: as the batch saw them, and the condition that they still are so.
-pub(super) fn sources(owner: &Owner) -> (String, String) {
-    let columns: &[Ident] = match owner {
-        Owner::System => &[],
-        Owner::Parent(link) => &link.columns,
-        Owner::Lookup(lookup) => &lookup.columns,
-    };
-    let (now, then) = (|_, column: &Ident| format!("t.{}", ident(column)), |i, _: &Ident| format!("seen.source{i}"));
-    let seen = columns.iter().enumerate().map(|(i, column)| format!(", r.{} AS source{i}", ident(column))).collect();
-    let unchanged = match owner {
-        Owner::Lookup(lookup) => {
-            lookup::changed(lookup, now, then).map_or_else(String::new, |changed| format!(" AND NOT ({changed})"))
-        }
-        Owner::System | Owner::Parent(_) => {
-            let same = |(i, column)| format!(" AND {} IS NOT DISTINCT FROM {}", now(i, column), then(i, column));
-            columns.iter().enumerate().map(same).collect()
-        }
-    };
-    (seen, unchanged)
 }

@@ -72,6 +72,12 @@ pub(super) fn owner_or_kept(plan: &Plan, table: &OwnedTable, alias: &str, climb:
     let found = owner_of(plan, &only_found, alias, climb);
     let kept = format!("{alias}.{}", ident(&plan.owner_column));
     let kept = if alias == NEW && is_own_tenant(plan, table) { own_tenant(plan, &kept) } else { kept };
+    found_or_kept(plan, table, &found, &kept)
+}
+
+/// The owner that was found, else the one that the row has, else the System Tenant where that is what the configuration
+/// wants.
+pub(super) fn found_or_kept(plan: &Plan, table: &OwnedTable, found: &str, kept: &str) -> String {
     let last = match table.unowned {
         Unowned::Stop => String::new(),
         Unowned::System => format!(", {}", system_id(plan)),
@@ -269,17 +275,14 @@ fn create_function(function: &str, body: &str) -> String {
 fn fill_body(plan: &Plan, table: &TablePlan) -> String {
     let column = ident(&plan.owner_column);
     let owner = owner_or_kept(plan, &table.owned, NEW, Climb::ToTheSource);
-    let lock = match &table.owned.owner {
-        Owner::Parent(link) if !link.ends_at_tenants => {
-            let moved = link.columns.iter().map(changed).collect::<Vec<_>>().join(" OR ");
-            let (parent, matches) = (qualified(&link.parent), join(link, "p1", "NEW"));
-            format!(
-                "  IF TG_OP = 'INSERT' OR {moved} THEN\n    PERFORM 1 FROM {parent} AS p1 WHERE {matches} FOR KEY \
-                 SHARE;\n  END IF;\n"
-            )
-        }
-        Owner::Parent(_) | Owner::Lookup(_) | Owner::System => String::new(),
-    };
+    let lock = table.owned.owner.parent_with_owner().map_or_else(String::new, |link| {
+        let moved = link.columns.iter().map(changed).collect::<Vec<_>>().join(" OR ");
+        let (parent, matches) = (qualified(&link.parent), join(link, "p1", "NEW"));
+        format!(
+            "  IF TG_OP = 'INSERT' OR {moved} THEN\n    PERFORM 1 FROM {parent} AS p1 WHERE {matches} FOR KEY \
+             SHARE;\n  END IF;\n"
+        )
+    });
     let fill = format!("  NEW.{column} := {owner};\n");
     let declared =
         format!("DECLARE\n  unfilled boolean := NEW.{column} IS NULL AND {NOT_THE_BACKFILL};\n  counted bigint;\n");
@@ -323,6 +326,10 @@ fn changed(column: &Ident) -> String {
 
 /// The function and the trigger by which a parent's row passes a new owner down to its children in one table.
 ///
+/// All children are written, also one that seems to have the new owner already: that may be an owner that is wrong still,
+/// and somebody who is changing the row may just have looked up the parent's old one. Then this waits for them, and comes
+/// last.
+///
 /// Its update fires the application's own triggers on the children, which may rely on the session's search path: so the
 /// function leaves that alone, and names its operators with their schema instead.
 pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedName) -> Vec<Statement> {
@@ -337,7 +344,7 @@ pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedNa
     let children = pairs("c", &link.columns, "NEW", &link.parent_columns);
     let work = format!(
         "PERFORM 1 FROM {up} AS p WHERE {same_row} FOR UPDATE;\n      UPDATE {down} AS c SET {column} = NEW.{column}\n        \
-         WHERE {children}\n          AND (c.{column} OPERATOR(pg_catalog.<>) NEW.{column} OR c.{column} IS NULL);"
+         WHERE {children};"
     );
     vec![
         Statement::new(format!(

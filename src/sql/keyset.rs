@@ -2,9 +2,10 @@
 //! `$2` how many rows come next. The key is a value of the user's: it goes nowhere but into the next batch and the
 //! checkpoint.
 
-use super::batch::{Wanted, answer, sources};
+use super::batch::{Wanted, answer};
 use super::bookkeeping::{SEEN, WRITTEN};
-use super::filler::{Climb, owner_of, owner_or_kept};
+use super::correction::{Correction, correction};
+use super::filler::{Climb, owner_of};
 use super::quote::{ident, qualified};
 use super::{Query, Statement};
 use crate::plan::{Plan, TablePlan};
@@ -31,8 +32,8 @@ pub(super) fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Stri
         Wanted::Unfilled => (
             format!("SELECT {named}, r.{column} IS NULL AS wanted\n  {next}"),
             format!(
-                "UPDATE {name} AS r SET {column} = {}\n  FROM seen\n  WHERE {}\n    AND seen.wanted AND r.{column} IS \
-                 NULL\n  RETURNING r.{column} IS NULL AS unowned",
+                "done AS (\n  UPDATE {name} AS r SET {column} = {}\n  FROM seen\n  WHERE {}\n    AND seen.wanted AND r.{column} IS \
+                 NULL\n  RETURNING r.{column} IS NULL AS unowned\n)",
                 owner_of(plan, &table.owned, "r", Climb::OneStep),
                 key.same("r")
             ),
@@ -43,16 +44,10 @@ pub(super) fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Stri
             ],
         ),
         Wanted::Stale => {
-            let owner = owner_or_kept(plan, &table.owned, "r", Climb::OneStep);
-            let (source, unchanged) = sources(&table.owned.owner);
-            let same = key.same("t");
+            let Correction { seen, done, .. } = correction(plan, table, &key.same("t"));
             (
-                format!("SELECT {named}, r.{column} AS was{source},\n    {owner} AS owner\n  {next}"),
-                format!(
-                    "UPDATE {name} AS t SET {column} = seen.owner\n  FROM seen\n  WHERE {same}\n    AND seen.was IS DISTINCT \
-                     FROM seen.owner\n    AND t.{column} IS NOT DISTINCT FROM seen.was{unchanged}\n    AND seen.owner IS NOT \
-                     NULL\n  RETURNING 1"
-                ),
+                format!("SELECT {named}, {seen}\n  {next}"),
+                done,
                 [
                     "(SELECT count(*) FROM seen WHERE was IS DISTINCT FROM owner)",
                     "(SELECT count(*) FROM done)",
@@ -64,7 +59,7 @@ pub(super) fn batch_text(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Stri
     let [wants, written, unowned] = counts;
     let last = format!("(SELECT ARRAY[{}] FROM seen ORDER BY {} LIMIT 1)", key.texts(), key.backwards());
     format!(
-        "WITH seen AS MATERIALIZED (\n  {seen}\n), done AS (\n  {done}\n), marked AS MATERIALIZED (\n  SELECT \
+        "WITH seen AS MATERIALIZED (\n  {seen}\n), {done}, marked AS MATERIALIZED (\n  SELECT \
          set_config('{KEY}', coalesce({last}::text, ''), true)\n)\n{}, marked",
         answer(wants, written, unowned)
     )

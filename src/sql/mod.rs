@@ -9,6 +9,7 @@ pub mod bookkeeping;
 pub mod calibration;
 pub mod census;
 pub mod control;
+mod correction;
 mod ddl;
 pub mod disagreement;
 mod document;

@@ -4,7 +4,7 @@ use tenantctl::commands::conversion::{Conversion, Order};
 use tenantctl::config::{self, Config};
 use tenantctl::execute::Target;
 use tenantctl::plan::Phase;
-use tenantctl::sql::{Backfill, Script, Work};
+use tenantctl::sql::{Backfill, Scan, Script, Work};
 use tokio_postgres::error::SqlState;
 
 use crate::execute::convert;
@@ -12,6 +12,8 @@ use crate::support::Database;
 use crate::support::lockstep::{Session, Waiting};
 
 mod crowd;
+mod lists;
+mod stale;
 
 /// Organizations are the tenants; a note's owner is three keys away, a hook outlives its project.
 const SCHEMA: &str = "
@@ -45,11 +47,21 @@ fn config() -> Config {
     config::parse(CONFIG, "tenantctl.toml").unwrap()
 }
 
+/// The same with another way to fill the tasks.
+fn tasks_by(way: &str) -> Config {
+    let text = CONFIG.replace("tables.task = {", &format!("tables.task = {{ backfill = \"{way}\","));
+    config::parse(&text, "tenantctl.toml").unwrap()
+}
+
 /// The small database, converted as far as that, and two sessions on it.
 async fn converted(target: Target) -> (Database<'static>, Session, Session) {
+    converted_by(&config(), target).await
+}
+
+async fn converted_by(config: &Config, target: Target) -> (Database<'static>, Session, Session) {
     let database = crate::support::server().database().await;
     database.run(SCHEMA).await;
-    convert(&database, &config(), target).await.unwrap();
+    convert(&database, config, target).await.unwrap();
     let (a, b) = (Session::open(&database).await, Session::open(&database).await);
     (database, a, b)
 }
@@ -61,7 +73,11 @@ async fn owner(database: &Database<'_>, table: &str, id: i64) -> i64 {
 
 /// The stored script's work of that step.
 async fn work(database: &Database<'_>, step: &str) -> Backfill {
-    let conversion = Conversion::open(&database.settings(), &config(), &Order::default()).await.unwrap();
+    work_by(database, &config(), step).await
+}
+
+async fn work_by(database: &Database<'_>, config: &Config, step: &str) -> Backfill {
+    let conversion = Conversion::open(&database.settings(), config, &Order::default()).await.unwrap();
     backfill(conversion.script(), step)
 }
 
@@ -76,7 +92,8 @@ fn backfill(script: &Script, step: &str) -> Backfill {
 /// A batch over the whole table, as the run would send it.
 fn batch(work: &Backfill) -> String {
     let settings: String = work.settings.iter().map(|setting| format!("{setting};")).collect();
-    format!("BEGIN; {settings} {}", work.batch.text().replace("$1", "'(0,0)'").replace("$2", "'(1000,0)'"))
+    let (first, second) = if work.scan == Scan::Keyset { ("NULL", "1000") } else { ("'(0,0)'", "'(1000,0)'") };
+    format!("BEGIN; {settings} {}", work.batch.text().replace("$1", first).replace("$2", second))
 }
 
 async fn commit(session: &Session, then: Waiting) {
@@ -160,7 +177,7 @@ async fn a_grandchild_added_while_a_top_moves_that_is_not_filled_yet_has_the_new
 #[tokio::test]
 async fn a_row_that_moves_during_its_batch_belongs_to_its_new_parent_in_the_end() {
     let (database, a, b) = converted(Target::Phase(Phase::Expand)).await;
-    convert_to_tasks(&database).await;
+    convert_to_tasks(&database, &config()).await;
     a.run(&batch(&work(&database, "backfill/public.task/backfill").await)).await;
     let moved = b.waits("UPDATE task SET project_id = 2 WHERE id = 11").await;
     commit(&a, moved).await;
@@ -172,7 +189,7 @@ async fn a_row_that_moves_during_its_batch_belongs_to_its_new_parent_in_the_end(
 #[tokio::test]
 async fn a_batch_gives_a_row_that_has_just_moved_the_owner_of_its_new_parent() {
     let (database, a, b) = converted(Target::Phase(Phase::Expand)).await;
-    convert_to_tasks(&database).await;
+    convert_to_tasks(&database, &config()).await;
     b.run("BEGIN; UPDATE task SET project_id = 2 WHERE id = 11").await;
     let filled = a.waits(&batch(&work(&database, "backfill/public.task/backfill").await)).await;
     commit(&b, filled).await;
@@ -183,7 +200,7 @@ async fn a_batch_gives_a_row_that_has_just_moved_the_owner_of_its_new_parent() {
 #[tokio::test]
 async fn a_parent_that_moves_during_a_batch_of_its_children_passes_its_owner_on_afterwards() {
     let (database, a, b) = converted(Target::Phase(Phase::Expand)).await;
-    convert_to_tasks(&database).await;
+    convert_to_tasks(&database, &config()).await;
     a.run(&batch(&work(&database, "backfill/public.task/backfill").await)).await;
     let moved = b.waits(MOVE).await;
     commit(&a, moved).await;
@@ -193,7 +210,7 @@ async fn a_parent_that_moves_during_a_batch_of_its_children_passes_its_owner_on_
 #[tokio::test]
 async fn a_batch_of_children_does_not_undo_what_a_moving_parent_passed_on() {
     let (database, a, b) = converted(Target::Phase(Phase::Expand)).await;
-    convert_to_tasks(&database).await;
+    convert_to_tasks(&database, &config()).await;
     b.run(&format!("BEGIN; {MOVE}")).await;
     let filled = a.waits(&batch(&work(&database, "backfill/public.task/backfill").await)).await;
     commit(&b, filled).await;
@@ -202,12 +219,12 @@ async fn a_batch_of_children_does_not_undo_what_a_moving_parent_passed_on() {
 }
 
 /// Fills the projects; the tasks are next.
-async fn convert_to_tasks(database: &Database<'_>) {
-    let conversion = Conversion::open(&database.settings(), &config(), &Order::default()).await.unwrap();
+async fn convert_to_tasks(database: &Database<'_>, config: &Config) {
+    let conversion = Conversion::open(&database.settings(), config, &Order::default()).await.unwrap();
     let projects = conversion.script().migrations.iter().find(|migration| migration.name == "backfill_project");
     let target = Target::Version(projects.unwrap().version);
     drop(conversion);
-    convert(database, &config(), target).await.unwrap();
+    convert(database, config, target).await.unwrap();
     assert_eq!((owner(database, "project", 1).await, owner(database, "task", 11).await), (1, -1));
 }
 
@@ -260,7 +277,7 @@ async fn a_repeatable_read_writer_may_leave_the_old_owner_until_owners_are_compa
 #[tokio::test]
 async fn a_writer_that_touches_a_row_without_an_owner_does_not_deadlock_with_its_moving_parent() {
     let (database, a, b) = converted(Target::Phase(Phase::Expand)).await;
-    convert_to_tasks(&database).await;
+    convert_to_tasks(&database, &config()).await;
     b.run("BEGIN; SELECT FROM task WHERE id = 11 FOR NO KEY UPDATE").await;
     let moved = a.waits(MOVE).await;
     b.send("UPDATE task SET title = 'x' WHERE id = 11").succeeds().await;
