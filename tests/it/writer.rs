@@ -4,6 +4,7 @@
 mod counted;
 mod filler;
 mod follow;
+mod movers;
 mod role;
 
 use std::time::Duration;

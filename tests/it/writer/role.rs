@@ -27,6 +27,12 @@ END $$";
 /// The fixture, owned by an ordinary role as a managed server gives it to a team; and the role's name.
 async fn owned_by_a_team(rows: u32) -> (Database<'static>, String) {
     let database = Database::saas25(rows).await;
+    let role = give_to_a_team(&database).await;
+    (database, role)
+}
+
+/// Makes an ordinary role the owner of everything.
+pub(super) async fn give_to_a_team(database: &Database<'_>) -> String {
     let role = format!("team_{}", database.name);
     let rights = format!(
         "CREATE ROLE {role} LOGIN NOSUPERUSER IN ROLE pg_monitor; GRANT CREATE ON DATABASE {} TO {role};
@@ -34,7 +40,7 @@ async fn owned_by_a_team(rows: u32) -> (Database<'static>, String) {
         database.name
     );
     database.run(&(rights + &OWNED.replace("ROLE", &role))).await;
-    (database, role)
+    role
 }
 
 /// What the plan says about the triggers of a table.
