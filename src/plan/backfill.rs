@@ -10,7 +10,8 @@ use crate::catalog::Table;
 /// without an owner, or with that of a parent it had. Once the fill is over, the filler looks at every changed row: from
 /// then on no row gets a wrong owner or keeps one that is touched, and whatever else is wrong lies still until it is
 /// reconciled. That is why a row must not move away from the comparison with its old owner, and the filler settles for the
-/// changes that concern it only after that.
+/// changes that concern it only after that. A parent may go to just the owner that such a row has by mistake, so it passes
+/// its owner on to every child, and the batch that corrects a row locks the parent first.
 ///
 /// A derived table is reconciled even where nothing was written: its rows may have moved to another parent between the
 /// new column and the trigger that passes owners down.

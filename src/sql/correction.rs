@@ -34,36 +34,46 @@ pub(super) fn correction(plan: &Plan, table: &TablePlan, same: &str) -> Correcti
     let owner = owner_or_kept(plan, &table.owned, "r", Climb::OneStep);
     let columns = table.owned.owner.columns().iter().enumerate();
     let sources: String = columns.map(|(i, source)| format!(", r.{} AS source{i}", ident(source))).collect();
-    let mut parts =
-        Parts { held: String::new(), from: "seen".to_owned(), owner: "seen.owner".to_owned(), newly: String::new() };
-    if let Some(link) = table.owned.owner.parent_with_owner() {
-        let same_parent = sources_of(link, |source| format!("held.{source} = seen.{source}"), " AND ");
-        let owner = found_or_kept(plan, &table.owned, "held.owner", "seen.was");
-        parts = Parts {
-            held: format!("{}, ", held(plan, link)),
-            from: format!("seen LEFT JOIN held ON {same_parent}"),
-            newly: format!("\n    AND seen.was IS DISTINCT FROM {owner}"),
-            owner,
-        };
-    }
-    let Parts { held, from, owner: right, newly } = parts;
+    let right = table.owned.owner.parent_with_owner().map_or_else(Right::seen, |link| Right::held(plan, table, link));
+    let Right { before, from, owner: right, differs } = right;
     Correction {
         seen: format!("r.{column} AS was{sources},\n    {owner} AS owner"),
         differs: format!("r.{column} IS DISTINCT FROM {owner}"),
         done: format!(
-            "{held}done AS (\n  UPDATE {name} AS t SET {column} = {right}\n  FROM {from}\n  WHERE {same}\n    AND seen.was IS \
-             DISTINCT FROM seen.owner{newly}\n    AND t.{column} IS NOT DISTINCT FROM seen.was{}\n  RETURNING 1\n)",
+            "{before}done AS (\n  UPDATE {name} AS t SET {column} = {right}\n  FROM {from}\n  WHERE {same}\n    AND seen.was IS \
+             DISTINCT FROM seen.owner{differs}\n    AND t.{column} IS NOT DISTINCT FROM seen.was{}\n  RETURNING 1\n)",
             unchanged(&table.owned.owner)
         ),
     }
 }
 
-/// What depends on whether parents are locked.
-struct Parts {
-    held: String,
+/// Where the right owner is taken from.
+struct Right {
+    /// What comes between `seen` and `done`.
+    before: String,
     from: String,
     owner: String,
-    newly: String,
+    /// That the row does not have it already.
+    differs: String,
+}
+
+impl Right {
+    /// From what was seen.
+    fn seen() -> Right {
+        Right { before: String::new(), from: "seen".to_owned(), owner: "seen.owner".to_owned(), differs: String::new() }
+    }
+
+    /// From the parent that is held.
+    fn held(plan: &Plan, table: &TablePlan, link: &Link) -> Right {
+        let same_parent = sources_of(link, |source| format!("held.{source} = seen.{source}"), " AND ");
+        let owner = found_or_kept(plan, &table.owned, "held.owner", "seen.was");
+        Right {
+            before: format!("{}, ", held(plan, link)),
+            from: format!("seen LEFT JOIN held ON {same_parent}"),
+            differs: format!("\n    AND seen.was IS DISTINCT FROM {owner}"),
+            owner,
+        }
+    }
 }
 
 /// The parents of rows that disagree, locked. A subquery that locks is never merged with what is around it, so it asks for

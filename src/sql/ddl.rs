@@ -1,8 +1,9 @@
 //! Each operation in SQL.
 
 use super::Statement;
-use super::filler::{fill, follow, pass_down, settle, system_id};
+use super::filler::{fill, follow, settle, system_id};
 use super::mapping;
+use super::pass_down::pass_down;
 use super::quote::{ident, idents, literal, qualified};
 use super::tree;
 use crate::catalog::{Ident, QualifiedName};

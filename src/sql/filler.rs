@@ -11,8 +11,9 @@
 //! of a row derives its owner, so that what is wrong lies still until it is reconciled. A batch that waits for a writer's
 //! row looks up the owner of the row's new version (docs, 13.2.1).
 //!
-//! What this does not cover: a REPEATABLE READ writer whose snapshot is older than the move adds its row with the old owner
-//! (the comparison of owners before `enforce` repairs that); and a transaction that holds a moving row's family from both
+//! What this does not cover: a REPEATABLE READ writer whose snapshot is older than the move adds its row with the old owner,
+//! and one that moves a parent does not see a row that was added since its snapshot (the comparison of owners before
+//! `enforce` repairs both); and a transaction that holds a moving row's family from both
 //! ends, by an added child and a change of the parent, say. PostgreSQL ends one of those two as a deadlock.
 
 use super::lookup::{self, Directory};
@@ -21,14 +22,10 @@ use super::quote::{dollar, ident, literal, qualified};
 use super::{Statement, filled};
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::{IdStyle, Unowned};
-use crate::plan::{
-    FILL_ON_INSERT, FILL_ON_UPDATE, Link, Lookup, OwnedTable, Owner, Plan, TablePlan, Value, pass_trigger,
-};
+use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Link, Lookup, OwnedTable, Owner, Plan, TablePlan, Value};
 
-/// How often a new owner is passed down with little patience before it is passed down with the session's own.
-const ATTEMPTS: u32 = 20;
 /// The batches of a backfill set this: their owners are right already, and children have batches of their own.
-const NOT_THE_BACKFILL: &str = "current_setting('tenantctl.backfill', true) IS DISTINCT FROM 'on'";
+pub(super) const NOT_THE_BACKFILL: &str = "current_setting('tenantctl.backfill', true) IS DISTINCT FROM 'on'";
 
 /// The row that a trigger is about.
 const NEW: &str = "NEW";
@@ -322,85 +319,4 @@ fn changed_value(lookup: &Lookup) -> String {
 
 fn changed(column: &Ident) -> String {
     format!("NEW.{0} IS DISTINCT FROM OLD.{0}", ident(column))
-}
-
-/// The function and the trigger by which a parent's row passes a new owner down to its children in one table.
-///
-/// All children are written, also one that seems to have the new owner already: that may be an owner that is wrong still,
-/// and somebody who is changing the row may just have looked up the parent's old one. Then this waits for them, and comes
-/// last.
-///
-/// Its update fires the application's own triggers on the children, which may rely on the session's search path: so the
-/// function leaves that alone, and names its operators with their schema instead.
-pub(super) fn pass_down(plan: &Plan, parent: &QualifiedName, child: &QualifiedName) -> Vec<Statement> {
-    let Some(Owner::Parent(link)) = plan.tables.get(child).map(|table| &table.owned.owner) else {
-        return Vec::new();
-    };
-    let column = ident(&plan.owner_column);
-    let function = named("pass", child);
-    let trigger = ident(&pass_trigger(child));
-    let (up, down) = (qualified(parent), qualified(child));
-    let same_row = pairs("p", &link.parent_columns, "NEW", &link.parent_columns);
-    let children = pairs("c", &link.columns, "NEW", &link.parent_columns);
-    let work = format!(
-        "PERFORM 1 FROM {up} AS p WHERE {same_row} FOR UPDATE;\n      UPDATE {down} AS c SET {column} = NEW.{column}\n        \
-         WHERE {children};"
-    );
-    vec![
-        Statement::new(format!(
-            "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger\n  LANGUAGE plpgsql SECURITY DEFINER\n  AS {}",
-            dollar(&yielding(&work))
-        )),
-        Statement::new(format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC")),
-        Statement::new(format!(
-            "CREATE OR REPLACE TRIGGER {trigger}\n  AFTER UPDATE ON {up}\n  FOR EACH ROW WHEN (NEW.{column} IS NOT NULL\n    \
-             AND NEW.{column} IS DISTINCT FROM OLD.{column}\n    AND {NOT_THE_BACKFILL})\n  \
-             EXECUTE FUNCTION {function}()"
-        )),
-        Statement::new(format!("ALTER TABLE {up} ENABLE ALWAYS TRIGGER {trigger}")),
-    ]
-}
-
-/// Work that gives its locks up and begins anew rather than wait long for one. It goes from the parent to its children;
-/// a writer that has changed a child and now refers to a parent comes the other way. The writer gets through, since each
-/// attempt ends well before `deadlock_timeout` (1 s by default); the last one waits as the session would.
-///
-/// Passing on to grandchildren is part of the outermost attempt: only that one can give up all of them.
-fn yielding(work: &str) -> String {
-    format!(
-        "
-DECLARE
-  patience text := pg_catalog.current_setting('lock_timeout');
-BEGIN
-  IF pg_catalog.current_setting('tenantctl.passing', true) OPERATOR(pg_catalog.=) 'on' THEN
-    {work}
-    RETURN NULL;
-  END IF;
-  FOR attempt IN 1..{ATTEMPTS} LOOP
-    BEGIN
-      PERFORM pg_catalog.set_config('tenantctl.passing', 'on', true);
-      IF attempt OPERATOR(pg_catalog.<) {ATTEMPTS} THEN
-        PERFORM pg_catalog.set_config('lock_timeout', '100ms', true);
-      END IF;
-      {work}
-      PERFORM pg_catalog.set_config('tenantctl.passing', 'off', true);
-      PERFORM pg_catalog.set_config('lock_timeout', patience, true);
-      RETURN NULL;
-    EXCEPTION WHEN lock_not_available THEN
-      IF attempt OPERATOR(pg_catalog.=) {ATTEMPTS} THEN
-        RAISE;
-      END IF;
-    END;
-    PERFORM pg_catalog.pg_sleep(0.01);
-  END LOOP;
-END
-"
-    )
-}
-
-fn pairs(left: &str, left_columns: &[Ident], right: &str, right_columns: &[Ident]) -> String {
-    let equal = |(one, other): (&Ident, &Ident)| {
-        format!("{left}.{} OPERATOR(pg_catalog.=) {right}.{}", ident(one), ident(other))
-    };
-    left_columns.iter().zip(right_columns).map(equal).collect::<Vec<_>>().join(" AND ")
 }

@@ -25,6 +25,7 @@ pub(crate) mod mapping;
 pub mod offline;
 mod overview;
 mod owner_column;
+mod pass_down;
 mod probe;
 pub mod psql;
 pub mod quote;
