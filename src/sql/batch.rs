@@ -102,7 +102,7 @@ pub(super) fn backfill(plan: &Plan, table: &TablePlan, wanted: Wanted) -> Backfi
     let scan = scan(plan, table, wanted);
     match scan {
         Scan::Keyset => settings.extend(keyset::settings()),
-        Scan::Cascade { .. } => settings.push(Statement::new(lists::LOOK_UP)),
+        Scan::Cascade { .. } => settings.extend(lists::settings()),
         Scan::Ranges { .. } => {}
     }
     Backfill {

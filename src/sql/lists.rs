@@ -20,8 +20,7 @@ use crate::plan::{Plan, TablePlan};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Lists {
     /// The first pass: `$1` and `$2` as in the batch; `$3` the name of the lists; `$4` the pass of each line as in the
-    /// batch; `$5` the last pass that has a list; `$6` whether the lists begin with this part of the range. Answers as the
-    /// batch does.
+    /// batch; `$5` the last pass that has a list. Answers as the batch does.
     pub first: Statement,
     /// A later one: `$1` and `$2` as in the batch; `$3` the name of the lists; `$4` the pass. Answers as the batch does.
     pub later: Statement,
@@ -40,12 +39,14 @@ fn setting(column: &str, pass: &str) -> String {
     format!("'tenantctl.{column}_' || $3::text || '_' || {pass}")
 }
 
-/// What a look-up costs the planner, whose own price is for a parent on disk: rows of a parent are mostly in memory, and to
-/// read a large one as a whole for every part of a range costs more.
-pub(super) const LOOK_UP: &str = "SET LOCAL random_page_cost = 0.5";
+/// What a first pass needs to read its parents once, by a hash join: room for the hash of about a million, and no time lost
+/// on compiling a statement for some ten thousand rows.
+pub(super) fn settings() -> [Statement; 2] {
+    ["SET LOCAL work_mem = '32MB'", "SET LOCAL jit = off"].map(Statement::new)
+}
 
-/// Lists follow each other without their braces, so that the parts of a range make one. `CASE` hides the column from the
-/// planner, whose statistics may say that hardly any row is without an owner, and it would look every parent up singly.
+/// `CASE` hides the column from the planner, whose statistics may say that hardly any row is without an owner: it would look
+/// every parent up singly.
 fn first(plan: &Plan, table: &TablePlan) -> String {
     let name = qualified(&table.owned.name);
     let column = ident(&plan.owner_column);
@@ -53,8 +54,7 @@ fn first(plan: &Plan, table: &TablePlan) -> String {
     let each = |text: &dyn Fn(&str) -> String| COLUMNS.map(text).join(",\n    ");
     let kept = each(&|column| {
         let name = setting(column, "n.pass");
-        let before = format!("CASE WHEN NOT $6::boolean THEN nullif(current_setting({name}, true), '') END");
-        format!("set_config({name}, concat_ws(',', {before}, substr(l.{column}, 2, length(l.{column}) - 2)), false)")
+        format!("set_config({name}, coalesce(l.{column}, '{{}}'), false)")
     });
     let gathered = each(&|column| format!("array_agg(o.{column})::text AS {column}"));
     format!(
@@ -79,9 +79,8 @@ fn later(plan: &Plan, table: &TablePlan) -> String {
     let name = qualified(&table.owned.name);
     let column = ident(&plan.owner_column);
     let types = ["tid", "xid", &plan.tenants.id_type];
-    let list = |(column, data_type)| {
-        format!("('{{' || current_setting({}, true) || '}}')::{data_type}[]", setting(column, "$4::integer"))
-    };
+    let list =
+        |(column, data_type)| format!("current_setting({}, true)::{data_type}[]", setting(column, "$4::integer"));
     let unnested = COLUMNS.into_iter().zip(types).map(list).collect::<Vec<_>>().join(",\n    ");
     format!(
         "WITH done AS (\n  UPDATE {name} AS r SET {column} = l.owner\n  FROM unnest(\n    {unnested}\n  ) AS l (at, version, \

@@ -1,4 +1,4 @@
-//! A pass over a range, in one batch or several: each with its record, in one transaction and one round trip.
+//! A pass over a range, or what can be filled of it: a batch, with its record in one transaction and one round trip.
 
 use std::time::Instant;
 
@@ -29,18 +29,6 @@ pub(super) struct Done {
     pub(super) heap: u64,
 }
 
-impl Done {
-    /// Takes in another part of the same pass.
-    fn add(&mut self, part: Done) {
-        self.seen = part.seen.map(|seen| seen + self.seen.unwrap_or(0));
-        self.written += part.written;
-        self.unowned += part.unowned;
-        self.hot += part.hot;
-        self.wal += part.wal;
-        self.heap = part.heap;
-    }
-}
-
 /// Which rows a batch is to fill, and what is recorded of their range with it.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -54,7 +42,7 @@ pub(super) struct Part {
     pub(super) range: Range,
     /// How many passes it has.
     pub(super) passes: usize,
-    /// The first pass over the range begins with it, maybe not for the first time.
+    /// The range is gone over from its beginning with it, maybe not for the first time.
     pub(super) begins: bool,
     /// What is known to fail of the range, where it is done but for that.
     pub(super) failed: Option<Vec<FailedRow>>,
@@ -65,44 +53,33 @@ pub(super) struct Part {
 pub(super) enum Listing {
     /// Nothing: it looks for its rows itself.
     None,
-    /// It makes them, or adds to what the part before it made.
+    /// It makes them.
     Makes { of: usize },
     /// It takes its rows from there.
     Takes { of: usize },
 }
 
-/// How many blocks of a range the first of several passes takes at once. That takes about as long as a later pass over the
-/// whole of it; and while its transaction is open, nobody's later pass finds room that was made since it began.
-const FIRST_PASS: usize = 256;
-
 impl Part {
-    /// One pass over a range.
-    fn of(range: Range, pass: Pass, cascade: &Cascade) -> Vec<Part> {
-        let lists = pass.number == 0 && !pass.last;
-        let whole = usize::try_from(range.blocks()).unwrap_or(usize::MAX).max(1);
-        let blocks = if lists { FIRST_PASS } else { whole };
-        let part = |first: i64| {
-            let end = range.end.min(first.saturating_add(i64::try_from(blocks).unwrap_or(i64::MAX)));
-            Part {
-                rows: (format!("({first},0)"), format!("({end},0)")),
-                pass: (pass.number, cascade.lines(pass.number)),
-                listing: match lists {
-                    true => Listing::Makes { of: pass.of },
-                    false if pass.is_listed => Listing::Takes { of: pass.of },
-                    false => Listing::None,
-                },
-                range: Range { passes_done: pass.number + usize::from(end == range.end), ..range },
-                passes: cascade.passes(),
-                begins: pass.number == 0 && first == range.first,
-                failed: pass.last.then(Vec::new),
-            }
-        };
-        (range.first..range.end).step_by(blocks).map(part).collect()
+    /// A pass over a range.
+    fn of(range: Range, pass: Pass, cascade: &Cascade) -> Part {
+        Part {
+            rows: (format!("({},0)", range.first), format!("({},0)", range.end)),
+            pass: (pass.number, cascade.lines(pass.number)),
+            listing: match pass.is_listed {
+                _ if pass.makes_list() => Listing::Makes { of: pass.of },
+                true => Listing::Takes { of: pass.of },
+                false => Listing::None,
+            },
+            range: Range { passes_done: pass.number + 1, ..range },
+            passes: cascade.passes(),
+            begins: pass.number == 0,
+            failed: pass.last.then(Vec::new),
+        }
     }
 }
 
 impl Driver<'_> {
-    /// One pass over a range. What was done of it is told, also where the rest is refused.
+    /// One pass over a range.
     pub(super) async fn batch(
         &self,
         job: &Job<'_>,
@@ -112,17 +89,12 @@ impl Driver<'_> {
         pass: Pass,
         cascade: &Cascade,
     ) -> Result<Done, Refusal> {
-        let mut whole = Done::default();
-        for part in Part::of(range, pass, cascade) {
-            let started = Instant::now();
-            let done = self.part(job, session, &part).await?;
-            // The range's blocks are done with the last part.
-            let blocks = if part.range.passes_done > pass.number { range.blocks() } else { 0 };
-            let reached = job.note(done, blocks as f64 / part.passes as f64);
-            self.tell(job, worker, done, reached, started.elapsed());
-            whole.add(done);
-        }
-        Ok(whole)
+        let started = Instant::now();
+        let part = Part::of(range, pass, cascade);
+        let done = self.part(job, session, &part).await?;
+        let reached = job.note(done, range.blocks() as f64 / part.passes as f64);
+        self.tell(job, worker, done, reached, started.elapsed());
+        Ok(done)
     }
 
     /// Some rows of a range and its record, or neither.
@@ -134,11 +106,10 @@ impl Driver<'_> {
         let text = match (part.listing, &job.work.lists) {
             (Listing::Makes { of: place }, Some(lists)) => {
                 of = place.to_string();
-                batch.extend::<[Parameter<'_>; 4]>([
+                batch.extend::<[Parameter<'_>; 3]>([
                     (&of, Type::TEXT),
                     (&part.pass.1, Type::BYTEA),
                     (&last_listed, Type::INT4),
-                    (&part.begins, Type::BOOL),
                 ]);
                 &lists.first
             }

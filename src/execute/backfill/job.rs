@@ -32,6 +32,8 @@ pub(super) struct Job<'a> {
 struct State {
     queue: Queue,
     pace: Pace,
+    /// What a pass that makes lists is paced to: it takes longer than those that take their rows from there.
+    listing: Pace,
     passes: Passes,
     workers: i32,
     /// Rows written so far, by earlier processes too.
@@ -75,11 +77,22 @@ impl<'a> Job<'a> {
         }
         let blocks_done = (blocks - queue.blocks()).max(0) as f64;
         let passes = Passes::new(work.scan, work.rows, blocks);
-        let pace = Pace::new(&limits);
+        let (pace, listing) = (Pace::new(&limits), Pace::at_most(&limits));
         let failing = BTreeMap::new();
         let vacuumed = blocks_done;
-        let state =
-            State { queue, pace, passes, workers: 0, rows, written: 0, unowned: 0, blocks_done, vacuumed, failing };
+        let state = State {
+            queue,
+            pace,
+            listing,
+            passes,
+            workers: 0,
+            rows,
+            written: 0,
+            unowned: 0,
+            blocks_done,
+            vacuumed,
+            failing,
+        };
         Job { step, work, place, opening, blocks, state: Mutex::new(state) }
     }
 
@@ -119,7 +132,7 @@ impl<'a> Job<'a> {
         let most = if cascade.passes() > 1 { RANGES } else { 1 };
         // Those at work will come back for theirs.
         let share = state.queue.blocks() / (most as i64 * i64::from(state.workers + 1));
-        let blocks = i64::from(state.pace.blocks()).min(share.max(SMALLEST));
+        let blocks = i64::from(state.pace.blocks().min(state.listing.blocks())).min(share.max(SMALLEST));
         let ranges = state.queue.take(most, blocks);
         (!ranges.is_empty()).then(|| Turn::new(ranges, cascade))
     }
@@ -142,7 +155,10 @@ impl<'a> Job<'a> {
     /// Learns from a pass over a range.
     pub(super) fn learn(&self, range: Range, pass: Pass, cascade: &Arc<Cascade>, done: Done, took: Duration) {
         let mut state = self.state();
-        state.pace.learn(took);
+        match pass.makes_list() {
+            true => state.listing.learn(took),
+            false => state.pace.learn(took),
+        }
         match (pass.number, done.seen) {
             (0, Some(seen)) => state.passes.saw(seen, range.blocks()),
             _ => state.passes.learn(cascade, (done.written, done.hot), pass.last),
@@ -195,7 +211,9 @@ impl<'a> Job<'a> {
 
     /// Batches of this length are wanted from now on.
     pub(super) fn aim(&self, batch: Duration) {
-        self.state().pace.aim(batch);
+        let mut state = self.state();
+        state.pace.aim(batch);
+        state.listing.aim(batch);
     }
 
     /// Takes in that somebody held rows of a batch.

@@ -22,6 +22,11 @@ impl Pace {
         Pace { blocks: FIRST.clamp(limits.min_blocks, limits.max_blocks), limits: limits.clone() }
     }
 
+    /// Starts with the most, where another pace starts small.
+    pub fn at_most(limits: &BackfillLimits) -> Self {
+        Pace { blocks: limits.max_blocks, limits: limits.clone() }
+    }
+
     /// How many blocks the next batch takes.
     pub fn blocks(&self) -> u32 {
         self.blocks

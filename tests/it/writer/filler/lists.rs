@@ -49,12 +49,10 @@ impl Tasks {
         format!("BEGIN; {settings} {text}")
     }
 
-    /// The first pass over these blocks, or a part of it.
-    fn first(&self, blocks: (i32, i32), begins: bool) -> String {
-        let begins = begins.to_string();
-        let values = [("$3", "'0'"), ("$4", by_parity().as_str()), ("$5", "1"), ("$6", begins.as_str())]
-            .map(|(name, value)| (name, value.to_owned()));
-        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    /// The first pass over these blocks.
+    fn first(&self, blocks: (i32, i32)) -> String {
+        let lines = by_parity();
+        let values = [("$3", "'0'"), ("$4", lines.as_str()), ("$5", "1")];
         self.text(self.work.lists.as_ref().unwrap().first.text(), blocks, &values) + "; COMMIT"
     }
 
@@ -92,7 +90,7 @@ impl Tasks {
 #[tokio::test]
 async fn a_listed_row_gets_its_owner_in_its_own_pass() {
     let (tasks, a, _b) = Tasks::and("").await;
-    a.run(&tasks.first((0, END), true)).await;
+    a.run(&tasks.first((0, END))).await;
     assert_eq!((tasks.owner(11).await, tasks.owner(12).await, tasks.owner(21).await), (1, -1, 2));
     a.run(&format!("{}; COMMIT", tasks.listed())).await;
     assert_eq!(tasks.owner(12).await, 1);
@@ -102,7 +100,7 @@ async fn a_listed_row_gets_its_owner_in_its_own_pass() {
 async fn a_row_that_changes_after_its_listing_is_left_to_the_last_pass() {
     for (change, expected) in [("title = 'x'", 1), ("project_id = 2", 2), ("project_id = project_id", 1)] {
         let (tasks, a, b) = Tasks::and("").await;
-        a.run(&tasks.first((0, END), true)).await;
+        a.run(&tasks.first((0, END))).await;
         b.run(&format!("UPDATE task SET {change} WHERE id = 12")).await;
         a.run(&format!("{}; COMMIT", tasks.listed())).await;
         assert_eq!(tasks.owner(12).await, -1, "{change}");
@@ -115,7 +113,7 @@ async fn a_row_that_changes_after_its_listing_is_left_to_the_last_pass() {
 async fn a_row_that_a_writer_is_moving_in_its_own_pass_is_left_to_the_last_one() {
     for (end, before, after) in [("COMMIT", -1, 2), ("ROLLBACK", 1, 1)] {
         let (tasks, a, b) = Tasks::and("").await;
-        a.run(&tasks.first((0, END), true)).await;
+        a.run(&tasks.first((0, END))).await;
         b.run("BEGIN; UPDATE task SET project_id = 2 WHERE id = 12").await;
         let passed = a.waits(&tasks.listed()).await;
         b.run(end).await;
@@ -130,7 +128,7 @@ async fn a_row_that_a_writer_is_moving_in_its_own_pass_is_left_to_the_last_one()
 #[tokio::test]
 async fn a_row_that_has_come_to_a_listed_line_does_not_get_that_lines_owner() {
     let (tasks, a, b) = Tasks::and("INSERT INTO task (id, project_id) VALUES (31, 3)").await;
-    a.run(&tasks.first((0, END), true)).await;
+    a.run(&tasks.first((0, END))).await;
     b.run("DELETE FROM note WHERE task_id = 12; DELETE FROM task WHERE id = 12").await;
     b.run("VACUUM task").await;
     b.run("UPDATE task SET project_id = 2 WHERE id = 31").await;
@@ -145,23 +143,11 @@ async fn a_row_that_has_come_to_a_listed_line_does_not_get_that_lines_owner() {
 const MANY: &str = "INSERT INTO task (id, project_id) SELECT i, 1 + i % 3 FROM generate_series(2000, 2999) AS i";
 
 #[tokio::test]
-async fn the_parts_of_a_first_pass_make_one_list() {
+async fn a_first_pass_forgets_the_list_before_it() {
     let (tasks, a, _b) = Tasks::and(MANY).await;
-    for (blocks, begins) in [((0, 2), true), ((2, 3), false), ((3, END), false)] {
-        a.run(&tasks.first(blocks, begins)).await;
-    }
-    let unfilled = tasks.unfilled().await;
-    assert!((400..600).contains(&unfilled), "{unfilled}");
-    a.run(&format!("{}; COMMIT", tasks.listed())).await;
-    assert_eq!((tasks.unfilled().await, tasks.wrong().await), (0, 0));
-}
-
-#[tokio::test]
-async fn a_first_pass_that_begins_anew_forgets_the_list_before_it() {
-    let (tasks, a, _b) = Tasks::and(MANY).await;
-    a.run(&tasks.first((0, 2), true)).await;
+    a.run(&tasks.first((0, 2))).await;
     let listed_before = tasks.unfilled_before(2).await;
-    a.run(&tasks.first((2, END), true)).await;
+    a.run(&tasks.first((2, END))).await;
     a.run(&format!("{}; COMMIT", tasks.listed())).await;
     assert!(listed_before > 100, "{listed_before}");
     assert_eq!(tasks.unfilled().await, listed_before);
@@ -173,7 +159,7 @@ async fn a_first_pass_that_begins_anew_forgets_the_list_before_it() {
 async fn a_session_that_has_no_lists_goes_over_the_rest_by_itself() {
     for passes in [&[LAST][..], &[1, LAST]] {
         let (tasks, a, b) = Tasks::and(MANY).await;
-        a.run(&tasks.first((0, END), true)).await;
+        a.run(&tasks.first((0, END))).await;
         let left = tasks.unfilled().await;
         b.run(&format!("{}; COMMIT", tasks.listed())).await;
         assert_eq!(tasks.unfilled().await, left, "it knows of none");
@@ -187,7 +173,7 @@ async fn a_session_that_has_no_lists_goes_over_the_rest_by_itself() {
 #[tokio::test]
 async fn a_parent_that_moves_after_the_listing_has_its_new_owner_passed_on() {
     let (tasks, a, b) = Tasks::and("").await;
-    a.run(&tasks.first((0, END), true)).await;
+    a.run(&tasks.first((0, END))).await;
     b.run(MOVE).await;
     a.run(&format!("{}; COMMIT", tasks.listed())).await;
     a.run(&tasks.batch(LAST)).await;
@@ -198,7 +184,7 @@ async fn a_parent_that_moves_after_the_listing_has_its_new_owner_passed_on() {
 async fn a_listed_owner_does_not_replace_what_a_moving_parent_passes_on_at_the_same_time() {
     for (end, expected) in [("COMMIT", 3), ("ROLLBACK", 1)] {
         let (tasks, a, b) = Tasks::and("").await;
-        a.run(&tasks.first((0, END), true)).await;
+        a.run(&tasks.first((0, END))).await;
         b.run(&format!("BEGIN; {MOVE}")).await;
         let passed = a.waits(&tasks.listed()).await;
         b.run(end).await;
@@ -211,7 +197,7 @@ async fn a_listed_owner_does_not_replace_what_a_moving_parent_passes_on_at_the_s
 #[tokio::test]
 async fn a_parent_that_moves_waits_for_a_listed_pass_and_passes_its_owner_on_afterwards() {
     let (tasks, a, b) = Tasks::and("").await;
-    a.run(&tasks.first((0, END), true)).await;
+    a.run(&tasks.first((0, END))).await;
     a.run(&tasks.listed()).await;
     let moved = b.waits(MOVE).await;
     commit(&a, moved).await;
