@@ -139,6 +139,8 @@ pub struct TablePlan {
     pub vacuum_every: Option<u32>,
     /// The columns in whose order `keyset` goes; empty where no key would do.
     pub key: Vec<Column>,
+    /// The key is one column, and rows of neighbouring pages are neighbours in its index, too.
+    pub key_follows_rows: bool,
     /// Estimated rows, where there are statistics.
     pub rows: Option<u64>,
     /// The table's oid when it was planned.
@@ -362,12 +364,14 @@ impl Plan {
     fn draft(config: &Config, catalog: &Catalog, owned: &OwnedTable, table: &Table) -> TablePlan {
         // In replica mode a foreign key over the owner column would not be checked: its triggers are skipped with the others.
         let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
+        let key = strategy::key(table);
         TablePlan {
             owned: owned.clone(),
             strategy: Strategy::Ranges,
             reason: String::new(),
             vacuum_every: None,
-            key: strategy::key(table),
+            key_follows_rows: strategy::follows_rows(table, &key),
+            key,
             rows: table.rows,
             oid: table.oid,
             source_columns: table

@@ -22,6 +22,8 @@ const VACUUMS: [u64; 3] = [10, 5, 3];
 const LOG_A_SECOND: f64 = 100e6;
 /// Bytes of growth that weigh as much as a second: they stay until somebody rewrites the table.
 const GROWTH_A_SECOND: f64 = 50e6;
+/// From this correlation on, a range of pages has few of an index's pages.
+const IN_ORDER: f64 = 0.5;
 /// The first major version that updates a row within its page though a summary of it (BRIN) changes.
 const HOT_BESIDE_SUMMARIES: u32 = 16;
 
@@ -194,6 +196,18 @@ pub(super) fn key(table: &Table) -> Vec<Column> {
         unique.filter_map(|index| ordered(&index.columns.iter().cloned().collect::<Option<Vec<Ident>>>()?)).next()
     };
     constraint(true).or_else(|| constraint(false)).or_else(index).unwrap_or_default()
+}
+
+/// Whether rows of neighbouring pages are neighbours in the key's index, too: a column of numbers or uuids in the order of
+/// the rows, or numbers that nobody knows more about.
+pub(super) fn follows_rows(table: &Table, key: &[Column]) -> bool {
+    let [column] = key else { return false };
+    let order = table.storage.statistics.get(&column.name).and_then(|statistics| statistics.correlation);
+    match column.data_type.as_str() {
+        "smallint" | "integer" | "bigint" => order.is_none_or(|order| order.abs() >= IN_ORDER),
+        "uuid" => order.is_some_and(|order| order.abs() >= IN_ORDER),
+        _ => false,
+    }
 }
 
 /// Whether the index gets an entry for every row that gets an owner, so that no new version stays in its page.

@@ -8,6 +8,7 @@ use super::pace::Pace;
 use super::place::Place;
 use super::sweep::{Rounds, Then};
 use super::without_owner;
+use super::worker::pause;
 use crate::error::Failure;
 use crate::event::Event;
 use crate::execute::run::Driver;
@@ -128,7 +129,7 @@ impl Driver<'_> {
                         return Ok(());
                     }
                     walk.last = passed.last;
-                    tokio::time::sleep(super::worker::pause(&walk.work.pace, busy)).await;
+                    pause(&walk.work.pace, busy).await;
                 }
                 Err(refusal) if refusal.fault == Fault::Contended => {
                     attempt += 1;

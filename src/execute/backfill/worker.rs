@@ -67,7 +67,7 @@ impl Driver<'_> {
                     *busy = took;
                     job.learn(range, pass, &cascade, done, took);
                     turn.advance(pass);
-                    tokio::time::sleep(pause(&job.work.pace, took)).await;
+                    pause(&job.work.pace, took).await;
                     self.vacuum(job, session).await?;
                 }
                 // Whatever this pass left, the last one takes.
@@ -119,6 +119,10 @@ impl Driver<'_> {
 }
 
 /// The configured rest belongs to a batch of the configured length; a shorter one has a part of it.
-pub(super) fn pause(pace: &BackfillLimits, took: Duration) -> Duration {
-    pace.pause.mul_f64((took.as_secs_f64() / pace.batch.as_secs_f64()).min(1.0))
+pub(super) async fn pause(pace: &BackfillLimits, took: Duration) {
+    let pause = pace.pause.mul_f64((took.as_secs_f64() / pace.batch.as_secs_f64()).min(1.0));
+    // The clock of a sleep ticks once a millisecond, even for a sleep of none.
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
 }

@@ -7,6 +7,12 @@ use super::*;
 
 /// A task of the odd lines is the first pass's, one of the even lines is listed; the third pass takes what is left.
 const LAST: i32 = 2;
+/// Rows are found by their key; where it may be null, by their positions.
+const FINDERS: [&str; 2] = [
+    "",
+    "ALTER TABLE task DROP CONSTRAINT task_pkey CASCADE, ALTER id DROP IDENTITY, ALTER id DROP NOT NULL, ADD UNIQUE (id);
+    ALTER TABLE note ADD FOREIGN KEY (task_id) REFERENCES task (id);",
+];
 /// More blocks than the table has.
 const END: i32 = 1000;
 
@@ -89,17 +95,21 @@ impl Tasks {
 
 #[tokio::test]
 async fn a_listed_row_gets_its_owner_in_its_own_pass() {
-    let (tasks, a, _b) = Tasks::and("").await;
-    a.run(&tasks.first((0, END))).await;
-    assert_eq!((tasks.owner(11).await, tasks.owner(12).await, tasks.owner(21).await), (1, -1, 2));
-    a.run(&format!("{}; COMMIT", tasks.listed())).await;
-    assert_eq!(tasks.owner(12).await, 1);
+    for finder in FINDERS {
+        let (tasks, a, _b) = Tasks::and(finder).await;
+        assert_eq!(tasks.listed().contains("r.ctid = l.at"), !finder.is_empty());
+        a.run(&tasks.first((0, END))).await;
+        assert_eq!((tasks.owner(11).await, tasks.owner(12).await, tasks.owner(21).await), (1, -1, 2));
+        a.run(&format!("{}; COMMIT", tasks.listed())).await;
+        assert_eq!(tasks.owner(12).await, 1, "{finder}");
+    }
 }
 
 #[tokio::test]
 async fn a_row_that_changes_after_its_listing_is_left_to_the_last_pass() {
-    for (change, expected) in [("title = 'x'", 1), ("project_id = 2", 2), ("project_id = project_id", 1)] {
-        let (tasks, a, b) = Tasks::and("").await;
+    let changes = [("title = 'x'", 1), ("project_id = 2", 2), ("project_id = project_id", 1)];
+    for ((change, expected), finder) in changes.into_iter().flat_map(|change| FINDERS.map(|finder| (change, finder))) {
+        let (tasks, a, b) = Tasks::and(finder).await;
         a.run(&tasks.first((0, END))).await;
         b.run(&format!("UPDATE task SET {change} WHERE id = 12")).await;
         a.run(&format!("{}; COMMIT", tasks.listed())).await;
@@ -111,8 +121,9 @@ async fn a_row_that_changes_after_its_listing_is_left_to_the_last_pass() {
 
 #[tokio::test]
 async fn a_row_that_a_writer_is_moving_in_its_own_pass_is_left_to_the_last_one() {
-    for (end, before, after) in [("COMMIT", -1, 2), ("ROLLBACK", 1, 1)] {
-        let (tasks, a, b) = Tasks::and("").await;
+    let ends = [("COMMIT", -1, 2), ("ROLLBACK", 1, 1)];
+    for ((end, before, after), finder) in ends.into_iter().flat_map(|end| FINDERS.map(|finder| (end, finder))) {
+        let (tasks, a, b) = Tasks::and(finder).await;
         a.run(&tasks.first((0, END))).await;
         b.run("BEGIN; UPDATE task SET project_id = 2 WHERE id = 12").await;
         let passed = a.waits(&tasks.listed()).await;
@@ -127,7 +138,8 @@ async fn a_row_that_a_writer_is_moving_in_its_own_pass_is_left_to_the_last_one()
 
 #[tokio::test]
 async fn a_row_that_has_come_to_a_listed_line_does_not_get_that_lines_owner() {
-    let (tasks, a, b) = Tasks::and("INSERT INTO task (id, project_id) VALUES (31, 3)").await;
+    let more = format!("{} INSERT INTO task (id, project_id) VALUES (31, 3)", FINDERS[1]);
+    let (tasks, a, b) = Tasks::and(&more).await;
     a.run(&tasks.first((0, END))).await;
     b.run("DELETE FROM note WHERE task_id = 12; DELETE FROM task WHERE id = 12").await;
     b.run("VACUUM task").await;
@@ -182,8 +194,9 @@ async fn a_parent_that_moves_after_the_listing_has_its_new_owner_passed_on() {
 
 #[tokio::test]
 async fn a_listed_owner_does_not_replace_what_a_moving_parent_passes_on_at_the_same_time() {
-    for (end, expected) in [("COMMIT", 3), ("ROLLBACK", 1)] {
-        let (tasks, a, b) = Tasks::and("").await;
+    let ends = [("COMMIT", 3), ("ROLLBACK", 1)];
+    for ((end, expected), finder) in ends.into_iter().flat_map(|end| FINDERS.map(|finder| (end, finder))) {
+        let (tasks, a, b) = Tasks::and(finder).await;
         a.run(&tasks.first((0, END))).await;
         b.run(&format!("BEGIN; {MOVE}")).await;
         let passed = a.waits(&tasks.listed()).await;
