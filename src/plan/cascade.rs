@@ -28,7 +28,7 @@ pub struct Cascade {
 impl Cascade {
     /// The most blocks of a range that is gone over in several passes. Over fewer, a batch's record and round trip are a
     /// large part of it; and while a batch lasts, what others leave behind cannot be removed.
-    pub const BLOCKS: u32 = 2048;
+    pub const BLOCKS: u32 = 4096;
 
     /// The passes for pages of so many rows, each of which grows by so many bytes. `spare` is the free room of a page in
     /// rows, and may be negative where pages turned out to be fuller.

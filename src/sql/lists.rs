@@ -23,7 +23,8 @@ use crate::plan::{Plan, TablePlan};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Lists {
     /// The first pass: `$1` and `$2` as in the batch; `$3` the name of the lists; `$4` the pass of each line as in the
-    /// batch; `$5` the last pass that has a list. Answers as the batch does.
+    /// batch; `$5` the last pass that has a list; `$6` whether the lists begin with this part of the range. Answers as the
+    /// batch does.
     pub first: Statement,
     /// A later one: `$1` and `$2` as in the batch; `$3` the name of the lists; `$4` the pass. Answers as the batch does.
     pub later: Statement,
@@ -53,7 +54,7 @@ pub(super) fn settings() -> [Statement; 2] {
     ["SET LOCAL work_mem = '32MB'", "SET LOCAL jit = off"].map(Statement::new)
 }
 
-/// `CASE` hides the column from the planner, whose statistics may say that hardly any row is without an owner: it would look
+/// Lists follow each other without their braces, so that the parts of a range make one. `CASE` hides the column from the planner, whose statistics may say that hardly any row is without an owner: it would look
 /// every parent up singly.
 fn first(plan: &Plan, table: &TablePlan) -> String {
     let name = qualified(&table.owned.name);
@@ -63,7 +64,8 @@ fn first(plan: &Plan, table: &TablePlan) -> String {
     let each = |text: &dyn Fn(&str) -> String| COLUMNS.map(text).join(",\n    ");
     let kept = each(&|column| {
         let name = setting(column, "n.pass");
-        format!("set_config({name}, coalesce(l.{column}, '{{}}'), false)")
+        let before = format!("CASE WHEN NOT $6::boolean THEN nullif(current_setting({name}, true), '') END");
+        format!("set_config({name}, concat_ws(',', {before}, substr(l.{column}, 2, length(l.{column}) - 2)), false)")
     });
     let gathered = each(&|column| format!("array_agg(o.{column})::text AS {column}"));
     format!(
@@ -97,8 +99,9 @@ fn later(plan: &Plan, table: &TablePlan) -> String {
             ),
         ),
     };
-    let list =
-        |(column, data_type)| format!("current_setting({}, true)::{data_type}[]", setting(column, "$4::integer"));
+    let list = |(column, data_type)| {
+        format!("('{{' || current_setting({}, true) || '}}')::{data_type}[]", setting(column, "$4::integer"))
+    };
     let types = [at_type, "xid", &plan.tenants.id_type];
     let unnested = COLUMNS.into_iter().zip(types).map(list).collect::<Vec<_>>().join(",\n    ");
     format!(

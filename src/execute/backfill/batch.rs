@@ -53,33 +53,33 @@ pub(super) struct Part {
 pub(super) enum Listing {
     /// Nothing: it looks for its rows itself.
     None,
-    /// It makes them.
+    /// It makes them, or adds to what the part before it made.
     Makes { of: usize },
     /// It takes its rows from there.
     Takes { of: usize },
 }
 
 impl Part {
-    /// A pass over a range.
+    /// A pass over a range, or a part of it.
     fn of(range: Range, pass: Pass, cascade: &Cascade) -> Part {
         Part {
-            rows: (format!("({},0)", range.first), format!("({},0)", range.end)),
+            rows: (format!("({},0)", pass.blocks.0), format!("({},0)", pass.blocks.1)),
             pass: (pass.number, cascade.lines(pass.number)),
             listing: match pass.is_listed {
                 _ if pass.makes_list() => Listing::Makes { of: pass.of },
                 true => Listing::Takes { of: pass.of },
                 false => Listing::None,
             },
-            range: Range { passes_done: pass.number + 1, ..range },
+            range: Range { passes_done: pass.number + usize::from(pass.ends), ..range },
             passes: cascade.passes(),
-            begins: pass.number == 0,
+            begins: pass.number == 0 && pass.begins,
             failed: pass.last.then(Vec::new),
         }
     }
 }
 
 impl Driver<'_> {
-    /// One pass over a range.
+    /// One pass over a range, or a part of it.
     pub(super) async fn batch(
         &self,
         job: &Job<'_>,
@@ -92,7 +92,7 @@ impl Driver<'_> {
         let started = Instant::now();
         let part = Part::of(range, pass, cascade);
         let done = self.part(job, session, &part).await?;
-        let reached = job.note(done, range.blocks() as f64 / part.passes as f64);
+        let reached = job.note(done, pass.size() as f64 / part.passes as f64);
         self.tell(job, worker, done, reached, started.elapsed());
         Ok(done)
     }
@@ -106,10 +106,11 @@ impl Driver<'_> {
         let text = match (part.listing, &job.work.lists) {
             (Listing::Makes { of: place }, Some(lists)) => {
                 of = place.to_string();
-                batch.extend::<[Parameter<'_>; 3]>([
+                batch.extend::<[Parameter<'_>; 4]>([
                     (&of, Type::TEXT),
                     (&part.pass.1, Type::BYTEA),
                     (&last_listed, Type::INT4),
+                    (&part.begins, Type::BOOL),
                 ]);
                 &lists.first
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::batch::Done;
 use super::failing::FailedRow;
-use super::pace::Pace;
+use super::pace::{FIRST, Pace};
 use super::passes::Passes;
 use super::place::Place;
 use super::queue::{Queue, Range};
@@ -14,6 +14,8 @@ use super::turn::{Pass, RANGES, Turn};
 use crate::plan::{Cascade, RANGES_PER_VACUUM};
 use crate::sql::{Backfill, Scan, ScriptStep, Statement};
 
+/// Where listing begins.
+const FIRST_PART: u32 = 1024;
 /// A range is not made smaller than so many blocks for the sake of an even end.
 const SMALLEST: i64 = 256;
 
@@ -32,7 +34,7 @@ pub(super) struct Job<'a> {
 struct State {
     queue: Queue,
     pace: Pace,
-    /// What a pass that makes lists is paced to: it takes longer than those that take their rows from there.
+    /// How much of a range is listed at once: that takes longer than to take rows from the lists.
     listing: Pace,
     passes: Passes,
     workers: i32,
@@ -77,7 +79,7 @@ impl<'a> Job<'a> {
         }
         let blocks_done = (blocks - queue.blocks()).max(0) as f64;
         let passes = Passes::new(work.scan, work.rows, blocks);
-        let (pace, listing) = (Pace::new(&limits), Pace::at_most(&limits));
+        let (pace, listing) = (Pace::new(&limits, FIRST), Pace::new(&limits, FIRST_PART));
         let failing = BTreeMap::new();
         let vacuumed = blocks_done;
         let state = State {
@@ -132,7 +134,7 @@ impl<'a> Job<'a> {
         let most = if cascade.passes() > 1 { RANGES } else { 1 };
         // Those at work will come back for theirs.
         let share = state.queue.blocks() / (most as i64 * i64::from(state.workers + 1));
-        let blocks = i64::from(state.pace.blocks().min(state.listing.blocks())).min(share.max(SMALLEST));
+        let blocks = i64::from(state.pace.blocks()).min(state.passes.most_blocks(most)).min(share.max(SMALLEST));
         let ranges = state.queue.take(most, blocks);
         (!ranges.is_empty()).then(|| Turn::new(ranges, cascade))
     }
@@ -152,15 +154,22 @@ impl<'a> Job<'a> {
         self.state().queue.blocks() > 0
     }
 
-    /// Learns from a pass over a range.
-    pub(super) fn learn(&self, range: Range, pass: Pass, cascade: &Arc<Cascade>, done: Done, took: Duration) {
+    /// How many blocks are listed at once.
+    pub(super) fn part(&self) -> i64 {
+        i64::from(self.state().listing.blocks())
+    }
+
+    /// Learns from a pass over a range, or a part of it.
+    pub(super) fn learn(&self, pass: Pass, cascade: &Arc<Cascade>, done: Done, took: Duration) {
         let mut state = self.state();
         match pass.makes_list() {
+            // A smaller part, at the end of a range, says little: it reads the parents as a larger one does.
+            true if pass.size() < i64::from(state.listing.blocks()) => {}
             true => state.listing.learn(took),
             false => state.pace.learn(took),
         }
         match (pass.number, done.seen) {
-            (0, Some(seen)) => state.passes.saw(seen, range.blocks()),
+            (0, Some(seen)) => state.passes.saw(seen, pass.size()),
             _ => state.passes.learn(cascade, (done.written, done.hot), pass.last),
         }
     }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::pace::Pace;
+use super::pace::{FIRST, Pace};
 use super::place::Place;
 use super::sweep::{Rounds, Then};
 use super::without_owner;
@@ -112,7 +112,7 @@ impl Driver<'_> {
     }
 
     async fn to_the_last_key(&self, walk: &mut Walk<'_>) -> Result<(), Failure> {
-        let mut pace = Pace::new(&walk.work.pace);
+        let mut pace = Pace::new(&walk.work.pace, FIRST);
         let (mut attempt, mut busy) = (0, Duration::ZERO);
         loop {
             self.admit(busy).await?;

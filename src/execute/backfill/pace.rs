@@ -6,8 +6,9 @@ use crate::config::BackfillLimits;
 
 /// A batch that had to give up a lock starts again with this part of its blocks.
 const AFTER_CONTENTION: u32 = 2;
+
 /// Where a backfill begins, in heap blocks: half a megabyte.
-const FIRST: u32 = 64;
+pub(super) const FIRST: u32 = 64;
 
 /// The size of the next batch, in heap blocks.
 #[derive(Debug, Clone)]
@@ -17,14 +18,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Starts small.
-    pub fn new(limits: &BackfillLimits) -> Self {
-        Pace { blocks: FIRST.clamp(limits.min_blocks, limits.max_blocks), limits: limits.clone() }
-    }
-
-    /// Starts with the most, where another pace starts small.
-    pub fn at_most(limits: &BackfillLimits) -> Self {
-        Pace { blocks: limits.max_blocks, limits: limits.clone() }
+    /// Starts with so many blocks.
+    pub fn new(limits: &BackfillLimits, first: u32) -> Self {
+        Pace { blocks: first.clamp(limits.min_blocks, limits.max_blocks), limits: limits.clone() }
     }
 
     /// How many blocks the next batch takes.
@@ -77,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_fast_batch_grows_by_half_and_a_slow_one_shrinks_at_once() {
-        let mut pace = Pace::new(&limits());
+        let mut pace = Pace::new(&limits(), FIRST);
         pace.learn(Duration::from_millis(10));
         assert_eq!(pace.blocks(), 96);
         pace.learn(Duration::from_millis(2500));
@@ -86,7 +82,7 @@ mod tests {
 
     #[test]
     fn another_aim_counts_from_the_next_batch_on() {
-        let mut pace = Pace::new(&limits());
+        let mut pace = Pace::new(&limits(), FIRST);
         pace.aim(Duration::from_millis(25));
         pace.learn(Duration::from_millis(100));
         assert_eq!(pace.blocks(), 16);
@@ -97,7 +93,7 @@ mod tests {
 
     #[test]
     fn it_stays_between_floor_and_ceiling() {
-        let mut pace = Pace::new(&limits());
+        let mut pace = Pace::new(&limits(), FIRST);
         (0..40).for_each(|_| pace.learn(Duration::from_millis(1)));
         assert_eq!(pace.blocks(), 4096);
         (0..40).for_each(|_| pace.contended());

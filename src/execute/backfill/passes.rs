@@ -15,6 +15,8 @@ const HELD_BACK: f64 = 0.3;
 const TOO_LITTLE: f64 = 0.97;
 /// Above this one it may make less.
 const PLENTY: f64 = 0.995;
+/// How many rows a session lists at once, each of some thirty bytes.
+const MOST_LISTED: f64 = 1_500_000.0;
 /// By how much the supposed free room of a page changes, in rows.
 const STEP: f64 = 0.5;
 /// The most that is supposed.
@@ -50,6 +52,11 @@ impl Passes {
     /// The passes for ranges that nobody began.
     pub(super) fn current(&self) -> Arc<Cascade> {
         Arc::clone(&self.current)
+    }
+
+    /// The most blocks of a range where so many of them have their lists at once.
+    pub(super) fn most_blocks(&self, ranges: usize) -> i64 {
+        (MOST_LISTED / ranges as f64 / self.rows).max(1.0) as i64
     }
 
     /// Learns from a first pass how many rows are to be filled on a page.

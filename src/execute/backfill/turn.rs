@@ -16,12 +16,12 @@ pub(super) const RANGES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) ranges: Vec<Range>,
-    /// Whose first pass was done in this turn: its session has the lists for the later ones.
-    listed: Vec<bool>,
+    /// How far each was listed in this turn, in blocks: its session has the lists for the later passes.
+    listed: Vec<i64>,
     pub(super) cascade: Arc<Cascade>,
 }
 
-/// A pass over a range.
+/// A pass over a range, or a part of its first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pass {
     /// Which of the turn's ranges.
@@ -32,12 +32,23 @@ pub(super) struct Pass {
     pub(super) last: bool,
     /// The session has its list.
     pub(super) is_listed: bool,
+    /// The first block, and the one past the last.
+    pub(super) blocks: (i64, i64),
+    /// Nothing of the pass comes before it.
+    pub(super) begins: bool,
+    /// Nothing of the pass comes after it.
+    pub(super) ends: bool,
 }
 
 impl Pass {
-    /// It looks up the owners of the whole range, so that later ones need not.
+    /// It looks up the owners of all passes.
     pub(super) fn makes_list(self) -> bool {
         self.number == 0 && !self.last
+    }
+
+    /// How many blocks it goes over.
+    pub(super) fn size(self) -> i64 {
+        self.blocks.1 - self.blocks.0
     }
 }
 
@@ -46,25 +57,43 @@ impl Turn {
     pub(super) fn new(mut ranges: Vec<Range>, cascade: Arc<Cascade>) -> Turn {
         let last = cascade.passes().saturating_sub(1);
         ranges.iter_mut().for_each(|range| range.passes_done = range.passes_done.min(last));
-        Turn { listed: vec![false; ranges.len()], ranges, cascade }
+        Turn { listed: ranges.iter().map(|range| range.first).collect(), ranges, cascade }
     }
 
-    /// The pass that comes next; none where all ranges are done.
-    pub(super) fn next(&self) -> Option<Pass> {
+    /// The pass that comes next; none where all ranges are done. One that makes lists comes in parts of so many blocks: it
+    /// takes longer than those that take their rows from there.
+    pub(super) fn next(&self, part: i64) -> Option<Pass> {
         let passes = self.cascade.passes();
         let left = self.ranges.iter().enumerate().filter(|(_, range)| range.passes_done < passes);
         let (of, range) = left.min_by_key(|(_, range)| range.passes_done)?;
         let (number, last) = (range.passes_done, range.passes_done + 1 == passes);
-        Some(Pass { of, number, last, is_listed: self.listed[of] && !last })
+        let whole = Pass {
+            of,
+            number,
+            last,
+            is_listed: self.listed[of] == range.end && !last,
+            blocks: (range.first, range.end),
+            begins: true,
+            ends: true,
+        };
+        if !whole.makes_list() {
+            return Some(whole);
+        }
+        let (first, end) = (self.listed[of], range.end.min(self.listed[of].saturating_add(part.max(1))));
+        Some(Pass { blocks: (first, end), begins: first == range.first, ends: end == range.end, ..whole })
     }
 
-    /// A pass is done.
+    /// A pass, or a part of it, is done.
     pub(super) fn advance(&mut self, pass: Pass) {
-        self.listed[pass.of] |= pass.number == 0;
-        self.leave(pass);
+        if pass.makes_list() {
+            self.listed[pass.of] = pass.blocks.1;
+        }
+        if pass.ends {
+            self.leave(pass);
+        }
     }
 
-    /// A pass is left to the last one.
+    /// What is missing of a pass is left to the last one.
     pub(super) fn leave(&mut self, pass: Pass) {
         self.ranges[pass.of].passes_done = pass.number + 1;
     }
@@ -98,7 +127,7 @@ mod tests {
         let passes = cascade.passes();
         let mut turn = Turn::new(vec![Range::new(0, 8), Range::new(8, 16)], cascade);
         let mut seen = Vec::new();
-        while let Some(pass) = turn.next() {
+        while let Some(pass) = turn.next(8) {
             seen.push((pass.number, pass.of, pass.last));
             turn.advance(pass);
         }
@@ -109,7 +138,7 @@ mod tests {
     #[test]
     fn what_is_left_of_a_turn_are_the_ranges_that_lack_a_pass() {
         let mut turn = Turn::new(vec![Range::new(0, 8), Range::new(8, 16)], Arc::new(Cascade::single()));
-        turn.next().into_iter().for_each(|first| turn.advance(first));
+        turn.next(8).into_iter().for_each(|first| turn.advance(first));
         assert_eq!(turn.left().collect::<Vec<_>>(), [Range::new(8, 16)]);
     }
 
@@ -117,6 +146,30 @@ mod tests {
     fn a_range_that_was_begun_with_more_passes_ends_with_the_last_one() {
         let range = Range { passes_done: 30, ..Range::new(0, 8) };
         let turn = Turn::new(vec![range], Arc::new(Cascade::single()));
-        assert_eq!(turn.next(), Some(Pass { of: 0, number: 0, last: true, is_listed: false }));
+        let next = turn.next(8).map(|pass| (pass.of, pass.number, pass.last, pass.is_listed));
+        assert_eq!(next, Some((0, 0, true, false)));
+    }
+
+    #[test]
+    fn a_pass_that_makes_lists_comes_in_parts_and_the_others_do_not() {
+        let cascade = Arc::new(Cascade::new(4.0, 8.0, 0.0));
+        let mut turn = Turn::new(vec![Range::new(10, 18)], cascade);
+        let mut parts = Vec::new();
+        while let Some(pass) = turn.next(3) {
+            parts.push((pass.number, pass.blocks, pass.begins, pass.ends, pass.is_listed));
+            turn.advance(pass);
+        }
+        let listing = [((10, 13), true, false), ((13, 16), false, false), ((16, 18), false, true)];
+        let first = listing.map(|(blocks, begins, ends)| (0, blocks, begins, ends, false));
+        assert_eq!(parts[..3], first);
+        assert_eq!(parts[3], (1, (10, 18), true, true, true));
+    }
+
+    #[test]
+    fn a_range_whose_listing_was_left_has_no_lists() {
+        let mut turn = Turn::new(vec![Range::new(10, 18)], Arc::new(Cascade::new(4.0, 8.0, 0.0)));
+        turn.next(3).into_iter().for_each(|part| turn.advance(part));
+        turn.next(3).into_iter().for_each(|part| turn.leave(part));
+        assert_eq!(turn.next(3).map(|pass| (pass.number, pass.is_listed)), Some((1, false)));
     }
 }

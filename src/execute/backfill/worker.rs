@@ -49,7 +49,7 @@ impl Driver<'_> {
         busy: &mut Duration,
     ) -> Result<(), Failure> {
         let mut attempt = 0;
-        while let Some(pass) = turn.next() {
+        while let Some(pass) = turn.next(job.part()) {
             self.admit(*busy).await?;
             if !self.is_wanted(job, number) {
                 job.give_back(turn);
@@ -65,7 +65,7 @@ impl Driver<'_> {
                     attempt = 0;
                     let took = started.elapsed();
                     *busy = took;
-                    job.learn(range, pass, &cascade, done, took);
+                    job.learn(pass, &cascade, done, took);
                     turn.advance(pass);
                     pause(&job.work.pace, took).await;
                     self.vacuum(job, session).await?;

@@ -57,8 +57,13 @@ impl Tasks {
 
     /// The first pass over these blocks.
     fn first(&self, blocks: (i32, i32)) -> String {
+        self.part(blocks, "true")
+    }
+
+    /// A part of the first pass; the list begins with it, or not.
+    fn part(&self, blocks: (i32, i32), begins: &str) -> String {
         let lines = by_parity();
-        let values = [("$3", "'0'"), ("$4", lines.as_str()), ("$5", "1")];
+        let values = [("$3", "'0'"), ("$4", lines.as_str()), ("$5", "1"), ("$6", begins)];
         self.text(self.work.lists.as_ref().unwrap().first.text(), blocks, &values) + "; COMMIT"
     }
 
@@ -153,6 +158,18 @@ async fn a_row_that_has_come_to_a_listed_line_does_not_get_that_lines_owner() {
 
 /// Some blocks of tasks.
 const MANY: &str = "INSERT INTO task (id, project_id) SELECT i, 1 + i % 3 FROM generate_series(2000, 2999) AS i";
+
+#[tokio::test]
+async fn the_parts_of_a_first_pass_make_one_list() {
+    let (tasks, a, _b) = Tasks::and(MANY).await;
+    for (blocks, begins) in [((0, 2), "true"), ((2, 3), "false"), ((3, END), "false")] {
+        a.run(&tasks.part(blocks, begins)).await;
+    }
+    let unfilled = tasks.unfilled().await;
+    assert!((400..600).contains(&unfilled), "{unfilled}");
+    a.run(&format!("{}; COMMIT", tasks.listed())).await;
+    assert_eq!((tasks.unfilled().await, tasks.wrong().await), (0, 0));
+}
 
 #[tokio::test]
 async fn a_first_pass_forgets_the_list_before_it() {
