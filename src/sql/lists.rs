@@ -85,6 +85,8 @@ fn first(plan: &Plan, table: &TablePlan) -> String {
     )
 }
 
+/// A sub-select keeps its list's length from the planner, which would rather hash the whole table for thousands of rows than
+/// look each of them up.
 fn later(plan: &Plan, table: &TablePlan) -> String {
     let name = qualified(&table.owned.name);
     let column = ident(&plan.owner_column);
@@ -100,7 +102,7 @@ fn later(plan: &Plan, table: &TablePlan) -> String {
         ),
     };
     let list = |(column, data_type)| {
-        format!("('{{' || current_setting({}, true) || '}}')::{data_type}[]", setting(column, "$4::integer"))
+        format!("(SELECT ('{{' || current_setting({}, true) || '}}')::{data_type}[])", setting(column, "$4::integer"))
     };
     let types = [at_type, "xid", &plan.tenants.id_type];
     let unnested = COLUMNS.into_iter().zip(types).map(list).collect::<Vec<_>>().join(",\n    ");
