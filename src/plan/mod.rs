@@ -21,6 +21,7 @@ mod preflight;
 mod prepare;
 mod sample;
 mod strategy;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::code::Star;
-use crate::catalog::{Activity, Catalog, Column, Ident, LockHolder, QualifiedName, Table};
+use crate::catalog::{Activity, Catalog, Ident, LockHolder, QualifiedName, Table};
 use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
 use crate::pressure::Readings;
@@ -49,6 +50,7 @@ pub use preflight::{Found, Kind, Room, Weight, kinds_table, surroundings, unread
 pub use prepare::{SystemTenant, Tenants};
 pub use sample::{Sample, Samples};
 pub use strategy::{Filling, Strategy};
+pub use table::TablePlan;
 
 /// The stages of the conversion, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -124,47 +126,6 @@ pub struct Facts {
     pub mapping: Option<MappingFacts>,
     /// The last version of the conversion's history; 0 before the first.
     pub last_version: i32,
-}
-
-/// One tenant-scoped table as the later floors need it.
-#[derive(Debug, Clone)]
-pub struct TablePlan {
-    /// The way to the owner.
-    pub owned: OwnedTable,
-    /// How existing rows are filled.
-    pub strategy: Strategy,
-    /// Why so, for people.
-    pub reason: String,
-    /// After how many blocks VACUUM comes while they are filled.
-    pub vacuum_every: Option<u32>,
-    /// The columns in whose order `keyset` goes; empty where no key would do.
-    pub key: Vec<Column>,
-    /// The key is one column, and rows of neighbouring pages are neighbours in its index, too.
-    pub key_follows_rows: bool,
-    /// Estimated rows, where there are statistics.
-    pub rows: Option<u64>,
-    /// The table's oid when it was planned.
-    pub oid: u32,
-    /// The columns that its rows' owner depends on, with their types.
-    pub source_columns: Vec<(Ident, String)>,
-    /// The backfill skips user triggers (`session_replication_role`).
-    pub skip_triggers: bool,
-    /// What it is made of, if it is partitioned.
-    pub partitions: Option<Partitions>,
-    /// The root that it is a leaf of.
-    pub root: Option<QualifiedName>,
-}
-
-impl TablePlan {
-    /// Whether rows of it are written: then the filler looks at changed rows only after that.
-    pub fn is_written(&self, plan: &Plan) -> bool {
-        self.heaps().into_iter().filter_map(|heap| plan.table(heap)).any(|heap| heap.strategy.writes())
-    }
-
-    fn filled(self, filling: Filling) -> TablePlan {
-        let Filling { strategy, reason, vacuum_every } = filling;
-        TablePlan { strategy, reason, vacuum_every, ..self }
-    }
 }
 
 /// One versioned migration: a table's steps in one phase.
@@ -338,7 +299,7 @@ impl Plan {
         owned: &OwnedTable,
         table: &Table,
     ) -> Result<(TablePlan, BTreeMap<QualifiedName, TablePlan>), Failure> {
-        let draft = Plan::draft(config, catalog, owned, table);
+        let draft = TablePlan::draft(config, catalog, owned, table);
         let Some(partitions) = &draft.partitions else {
             let filling = strategy::choose(config, catalog, owners, self, &draft, table)?;
             return Ok((draft.filled(filling), BTreeMap::new()));
@@ -349,7 +310,7 @@ impl Plan {
         for part in &partitions.leaves {
             let Some(table) = catalog.tables.get(&part.name) else { continue };
             let leaf = partitions::owned_leaf(owned, &part.name, table, &config.tenant_column, of_tree.is_some());
-            let leaf = TablePlan { root: Some(owned.name.clone()), ..Plan::draft(config, catalog, &leaf, table) };
+            let leaf = TablePlan { root: Some(owned.name.clone()), ..TablePlan::draft(config, catalog, &leaf, table) };
             let filling = match &of_tree {
                 Some(filling) => filling.clone(),
                 None => strategy::choose(config, catalog, owners, self, &leaf, table)?,
@@ -358,32 +319,6 @@ impl Plan {
         }
         let filling = of_tree.unwrap_or_else(|| partitions::filling(catalog, &leaves));
         Ok((TablePlan { rows: whole.rows, ..draft.filled(filling) }, leaves))
-    }
-
-    /// One table as the later floors need it, but for the way it is filled.
-    fn draft(config: &Config, catalog: &Catalog, owned: &OwnedTable, table: &Table) -> TablePlan {
-        // In replica mode a foreign key over the owner column would not be checked: its triggers are skipped with the others.
-        let covered = table.foreign_keys.iter().any(|key| key.columns.contains(&config.tenant_column));
-        let key = strategy::key(table);
-        TablePlan {
-            owned: owned.clone(),
-            strategy: Strategy::Ranges,
-            reason: String::new(),
-            vacuum_every: None,
-            key_follows_rows: strategy::follows_rows(table, &key),
-            key,
-            rows: table.rows,
-            oid: table.oid,
-            source_columns: table
-                .columns
-                .iter()
-                .filter(|column| owned.owner.columns().contains(&column.name))
-                .map(|column| (column.name.clone(), column.data_type.clone()))
-                .collect(),
-            skip_triggers: catalog.server.may_skip_triggers && !covered,
-            partitions: Partitions::of(catalog, &owned.name, table),
-            root: None,
-        }
     }
 
     /// Bytes of an owner in a row; of a text, those of the System Tenant's.

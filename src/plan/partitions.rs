@@ -157,13 +157,3 @@ pub(super) fn filling(catalog: &Catalog, leaves: &BTreeMap<QualifiedName, TableP
         Some((name, leaf)) => Filling::new(leaf.strategy, format!("{name}, its largest partition: {}", leaf.reason)),
     }
 }
-
-impl TablePlan {
-    /// The tables that hold its rows: itself, or its leaves.
-    pub fn heaps(&self) -> Vec<&QualifiedName> {
-        match &self.partitions {
-            None => vec![&self.owned.name],
-            Some(partitions) => partitions.leaves.iter().map(|leaf| &leaf.name).collect(),
-        }
-    }
-}

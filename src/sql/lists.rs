@@ -48,8 +48,8 @@ fn setting(column: &str, pass: &str) -> String {
     format!("'tenantctl.{column}_' || $3::text || '_' || {pass}")
 }
 
-/// What a first pass needs to read its parents once, by a hash join: room for the hash of about a million, and no time lost
-/// on compiling a statement for some ten thousand rows.
+/// What a first pass needs to read its parents once, by a hash join: room for the hash of some hundred thousand, and no time
+/// lost on compiling a statement for some ten thousand rows.
 pub(super) fn settings() -> [Statement; 2] {
     ["SET LOCAL work_mem = '32MB'", "SET LOCAL jit = off"].map(Statement::new)
 }

@@ -70,9 +70,9 @@ impl Part {
                 true => Listing::Takes { of: pass.of },
                 false => Listing::None,
             },
-            range: Range { passes_done: pass.number + usize::from(pass.ends), ..range },
+            range: Range { passes_done: pass.number + usize::from(pass.blocks.1 == range.end), ..range },
             passes: cascade.passes(),
-            begins: pass.number == 0 && pass.begins,
+            begins: pass.number == 0 && pass.blocks.0 == range.first,
             failed: pass.last.then(Vec::new),
         }
     }

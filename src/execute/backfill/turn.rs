@@ -34,10 +34,6 @@ pub(super) struct Pass {
     pub(super) is_listed: bool,
     /// The first block, and the one past the last.
     pub(super) blocks: (i64, i64),
-    /// Nothing of the pass comes before it.
-    pub(super) begins: bool,
-    /// Nothing of the pass comes after it.
-    pub(super) ends: bool,
 }
 
 impl Pass {
@@ -73,14 +69,12 @@ impl Turn {
             last,
             is_listed: self.listed[of] == range.end && !last,
             blocks: (range.first, range.end),
-            begins: true,
-            ends: true,
         };
         if !whole.makes_list() {
             return Some(whole);
         }
         let (first, end) = (self.listed[of], range.end.min(self.listed[of].saturating_add(part.max(1))));
-        Some(Pass { blocks: (first, end), begins: first == range.first, ends: end == range.end, ..whole })
+        Some(Pass { blocks: (first, end), ..whole })
     }
 
     /// A pass, or a part of it, is done.
@@ -88,7 +82,7 @@ impl Turn {
         if pass.makes_list() {
             self.listed[pass.of] = pass.blocks.1;
         }
-        if pass.ends {
+        if pass.blocks.1 == self.ranges[pass.of].end {
             self.leave(pass);
         }
     }
@@ -156,13 +150,11 @@ mod tests {
         let mut turn = Turn::new(vec![Range::new(10, 18)], cascade);
         let mut parts = Vec::new();
         while let Some(pass) = turn.next(3) {
-            parts.push((pass.number, pass.blocks, pass.begins, pass.ends, pass.is_listed));
+            parts.push((pass.number, pass.blocks, pass.is_listed));
             turn.advance(pass);
         }
-        let listing = [((10, 13), true, false), ((13, 16), false, false), ((16, 18), false, true)];
-        let first = listing.map(|(blocks, begins, ends)| (0, blocks, begins, ends, false));
-        assert_eq!(parts[..3], first);
-        assert_eq!(parts[3], (1, (10, 18), true, true, true));
+        assert_eq!(parts[..3], [(0, (10, 13), false), (0, (13, 16), false), (0, (16, 18), false)]);
+        assert_eq!(parts[3], (1, (10, 18), true));
     }
 
     #[test]
