@@ -38,8 +38,7 @@ pub struct Backfill {
     /// Answers the table's oid, its file and its length in blocks.
     pub extent: Query,
     /// Counts the rows that are left in a range, which is given as to the batch, or in the table where a key gives the
-    /// order; nothing where a pass over the table is the
-    /// proof itself.
+    /// order; nothing where a pass over the table is the proof itself.
     pub left: Option<Query>,
     /// What makes room for later batches while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -54,8 +54,8 @@ pub(super) fn settings() -> [Statement; 2] {
     ["SET LOCAL work_mem = '32MB'", "SET LOCAL jit = off"].map(Statement::new)
 }
 
-/// Lists follow each other without their braces, so that the parts of a range make one. `CASE` hides the column from the planner, whose statistics may say that hardly any row is without an owner: it would look
-/// every parent up singly.
+/// Lists follow each other without their braces, so that the parts of a range make one. `CASE` hides the column from the
+/// planner, whose statistics may say that hardly any row is without an owner: it would look every parent up singly.
 fn first(plan: &Plan, table: &TablePlan) -> String {
     let name = qualified(&table.owned.name);
     let column = ident(&plan.owner_column);

@@ -6,6 +6,7 @@ use tenantctl::execute::Target;
 use tenantctl::plan::Phase;
 use tenantctl::sql::{Backfill, Scan, Script, Work};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::execute::convert;
 use crate::support::Database;
@@ -87,6 +88,18 @@ fn backfill(script: &Script, step: &str) -> Backfill {
         Work::Backfill(work) => (**work).clone(),
         Work::Statements(_) => panic!("{} is no backfill", step.id),
     }
+}
+
+/// The plan of a statement, which comes after its settings.
+async fn explained(client: &Client, batch: &str, options: &str) -> Vec<String> {
+    let (settings, text) = batch.split_at(batch.find("WITH ").unwrap());
+    client.batch_execute(settings).await.unwrap();
+    let answer = client.simple_query(&format!("EXPLAIN ({options}) {text}")).await.unwrap();
+    let line = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    };
+    answer.iter().filter_map(line).collect()
 }
 
 /// A batch over the whole table, as the run would send it.

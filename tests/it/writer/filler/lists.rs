@@ -159,6 +159,20 @@ async fn a_row_that_has_come_to_a_listed_line_does_not_get_that_lines_owner() {
 /// Some blocks of tasks.
 const MANY: &str = "INSERT INTO task (id, project_id) SELECT i, 1 + i % 3 FROM generate_series(2000, 2999) AS i";
 
+/// Nor is a list so long that the whole table would be hashed for it.
+#[tokio::test]
+async fn a_long_list_is_looked_up_row_by_row() {
+    for (finder, scan) in FINDERS.into_iter().zip(["Index Scan using task_pkey", "Tid Scan"]) {
+        let more = "INSERT INTO task (id, project_id) SELECT i, 1 + i % 3 FROM generate_series(2000, 99999) AS i; ANALYZE task";
+        let (tasks, _a, _b) = Tasks::and(&format!("{finder} {more}")).await;
+        let client = tasks.database.client("explain").await;
+        client.batch_execute(&tasks.first((0, END))).await.unwrap();
+        let lines = explained(&client, &tasks.listed(), "COSTS OFF").await;
+        assert!(lines.iter().any(|line| line.contains(scan)), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("Hash")), "{lines:#?}");
+    }
+}
+
 #[tokio::test]
 async fn the_parts_of_a_first_pass_make_one_list() {
     let (tasks, a, _b) = Tasks::and(MANY).await;

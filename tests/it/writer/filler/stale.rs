@@ -1,8 +1,6 @@
 //! A parent goes to just the owner that a child of it has by mistake, while somebody writes the child: the child looks as if
 //! nobody had touched it.
 
-use tokio_postgres::SimpleQueryMessage;
-
 use super::*;
 use crate::support::run::{Stop, starts, stop_at};
 
@@ -68,19 +66,9 @@ async fn a_comparison_that_finds_nothing_reads_no_parent_to_lock_it() {
         let (database, a, _b, compare) = mistaken(way).await;
         a.run(&format!("{compare}; COMMIT")).await;
         let client = database.client("explain").await;
-        let (settings, text) = compare.split_once("WITH seen").unwrap();
-        client.batch_execute(settings).await.unwrap();
-        let explained = client.simple_query(&format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) WITH seen{text}")).await;
-        let lines: Vec<String> = explained.unwrap().iter().filter_map(line).collect();
+        let lines = explained(&client, &compare, "ANALYZE, COSTS OFF, TIMING OFF").await;
         let locks: Vec<&String> = lines.iter().filter(|line| line.contains("LockRows")).collect();
         assert!(matches!(locks.as_slice(), [one] if one.contains("never executed")), "{way}: {lines:#?}");
-    }
-}
-
-fn line(message: &SimpleQueryMessage) -> Option<String> {
-    match message {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
     }
 }
 
