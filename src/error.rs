@@ -102,6 +102,8 @@ codes! {
     Declined = "declined", Findings, No;
     /// Rows cannot be filled: a constraint or a trigger refuses them.
     RowsRefused = "rows-refused", Findings, Yes;
+    /// Rows contradict a constraint that is to come.
+    RowsDisagree = "rows-disagree", Findings, Yes;
     /// No connection could be made.
     ConnectionFailed = "connection-failed", Stopped, No;
     /// The server refused the login.

@@ -6,6 +6,8 @@
 mod activity;
 pub mod code;
 pub mod diff;
+mod index;
+mod key;
 mod lock;
 pub mod name;
 mod objects;
@@ -20,6 +22,8 @@ use serde::{Deserialize, Serialize};
 pub use activity::{Activity, HeldLock, LockHolder, Prepared, Replica, Route, Slot, Transaction, Vacuum};
 pub(crate) use activity::{from_seconds, seconds, seconds_if_any};
 pub use diff::{Change, Difference, Object};
+pub use index::{Index, IndexDefinition};
+pub use key::{Action, ForeignKey, Key, KeyDetails, Matching, ReferenceDetails};
 pub use lock::LockMode;
 pub use name::{Ident, QualifiedName};
 pub use objects::{Bookkeeping, EventTrigger, Objects, Part, Policy, Routine, Rule, TakenName};
@@ -42,6 +46,15 @@ pub struct Catalog {
     /// What stands around them: policies, rules, event triggers, the code of functions, names that are taken.
     #[serde(default)]
     pub objects: Objects,
+}
+
+impl Catalog {
+    /// The same with each table's [links](Table::links) for its foreign keys.
+    pub fn linked(&self, owner: &Ident) -> Catalog {
+        let mut linked = self.clone();
+        linked.tables.values_mut().for_each(|table| table.foreign_keys = table.links(owner));
+        linked
+    }
 }
 
 /// The server, the database and the role that looks at them.
@@ -140,6 +153,9 @@ pub struct Table {
     pub publications: Vec<Ident>,
     /// It names its rows to subscribers by FULL or by an index of choice (`REPLICA IDENTITY`).
     pub replica_identity: bool,
+    /// That index of choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica_index: Option<Ident>,
     /// A logical subscription writes it, so its foreign keys prove nothing.
     pub subscribed: bool,
     /// Relations that store whole rows of it in a column, as they are or within an array, a domain, a range or another
@@ -182,6 +198,21 @@ impl Table {
         self.kind == TableKind::Partition || self.partitioning.of.is_some()
     }
 
+    /// The foreign keys, one for each way to a parent: a key that compares the owners of both rows as well counts as the
+    /// one that does not, and of the two the one that proves more.
+    pub fn links(&self, owner: &Ident) -> Vec<ForeignKey> {
+        let comparing = |key: &ForeignKey| key.compares(owner);
+        let (comparing, mut links): (Vec<_>, Vec<_>) = self.foreign_keys.iter().cloned().partition(comparing);
+        for key in comparing.iter().map(|key| key.without(owner)) {
+            match links.iter_mut().find(|link| link.leads_as(&key)) {
+                Some(link) if key.strength() > link.strength() => *link = key,
+                Some(_) => {}
+                None => links.push(key),
+            }
+        }
+        links
+    }
+
     /// The foreign keys that lead to `parent`.
     pub fn foreign_keys_to<'a>(&'a self, parent: &'a QualifiedName) -> impl Iterator<Item = &'a ForeignKey> {
         self.foreign_keys.iter().filter(move |key| key.parent == *parent)
@@ -206,45 +237,6 @@ pub struct Column {
     pub sequence: Option<QualifiedName>,
 }
 
-/// A primary key or unique constraint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Key {
-    /// The constraint's name.
-    pub name: Ident,
-    /// Primary key, or unique.
-    pub primary: bool,
-    /// Its columns in order.
-    pub columns: Vec<Ident>,
-    /// It may be checked at the end of the transaction; no foreign key can refer to such a key.
-    pub deferrable: bool,
-    /// Its last column may not overlap instead of not be equal (WITHOUT OVERLAPS of 18).
-    pub period: bool,
-}
-
-/// A foreign key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ForeignKey {
-    /// The constraint's name.
-    pub name: Ident,
-    /// The columns that refer.
-    pub columns: Vec<Ident>,
-    /// The table they refer to.
-    pub parent: QualifiedName,
-    /// The columns there, in the same order.
-    pub parent_columns: Vec<Ident>,
-    /// Every row was checked (`convalidated`).
-    pub validated: bool,
-    /// New rows are checked (false only for NOT ENFORCED of 18).
-    pub enforced: bool,
-    /// Its triggers are enabled on both sides, and everywhere in the partition trees there; a key whose triggers are
-    /// off proves nothing.
-    pub triggers_enabled: bool,
-    /// It may be checked at the end of the transaction.
-    pub deferrable: bool,
-    /// Its last column is contained in the parent's instead of equal (PERIOD of 18).
-    pub period: bool,
-}
-
 /// A check constraint, or on 18 a NOT NULL constraint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
@@ -255,34 +247,6 @@ pub struct Check {
     pub definition: Option<String>,
     /// Every row was checked.
     pub validated: bool,
-}
-
-/// An index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Index {
-    /// Its name.
-    pub name: Ident,
-    /// Its access method, for example `btree`.
-    pub method: String,
-    /// Its key columns in order; nothing where an expression stands.
-    pub columns: Vec<Option<Ident>>,
-    /// The other columns that decide whether an update needs a new entry: included ones, and those in its expressions and
-    /// its condition.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub other_columns: Vec<Ident>,
-    /// Unique.
-    pub unique: bool,
-    /// Usable by queries; false is what a broken CONCURRENTLY leaves behind.
-    pub valid: bool,
-    /// It covers only rows that satisfy a condition.
-    pub partial: bool,
-}
-
-impl Index {
-    /// Whether the index keeps something of the column, or asks for it.
-    pub fn holds(&self, column: &Ident) -> bool {
-        self.columns.iter().flatten().chain(&self.other_columns).any(|it| it == column)
-    }
 }
 
 /// When a trigger fires, as `tgenabled` says it.

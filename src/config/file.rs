@@ -1,5 +1,6 @@
 //! Turns the written file into decisions: every problem is named with its key, its line and the fix, all of them at once.
 
+mod decisions;
 mod throttle;
 
 use std::collections::BTreeMap;
@@ -234,6 +235,8 @@ impl Reader<'_> {
             }
         }
         let matches = rule.matches.map(|matches| self.ident(&format!("{name}.matches"), &matches));
+        let unique = self.decisions(&format!("{name}.unique"), &rule.unique);
+        let references = self.decisions(&format!("{name}.references"), &rule.references);
         let source = match source {
             SourceWord::System => Source::System,
             SourceWord::Parent => self.parent(key, &name, rule.parent, rule.via),
@@ -250,6 +253,8 @@ impl Reader<'_> {
             source,
             unowned: rule.unowned.unwrap_or(Unowned::Stop),
             strategy: rule.backfill.unwrap_or(StrategyChoice::Auto),
+            unique,
+            references,
         }
     }
 

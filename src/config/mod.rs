@@ -204,6 +204,33 @@ pub struct OwnerRule {
     pub unowned: Unowned,
     /// How existing rows are filled.
     pub strategy: StrategyChoice,
+    /// Unique constraints and indexes that somebody decided about.
+    pub unique: Vec<KeyDecision>,
+    /// Foreign keys that somebody decided about.
+    pub references: Vec<KeyDecision>,
+}
+
+/// Whether a key counts within each tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDecision {
+    /// The constraint's name, or the index's.
+    pub name: Ident,
+    /// The decision.
+    pub scope: KeyScope,
+    /// The line, for messages.
+    pub line: usize,
+}
+
+/// For whom a key counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyScope {
+    /// For each tenant by itself.
+    Scoped,
+    /// For all tenants together.
+    Global {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The source of a table's owner.

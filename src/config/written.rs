@@ -203,6 +203,10 @@ pub struct Rule {
     pub matches: Option<Spanned<String>>,
     pub unowned: Option<Unowned>,
     pub backfill: Option<StrategyChoice>,
+    #[serde(default)]
+    pub unique: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default)]
+    pub references: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
 }
 
 impl Rule {
@@ -216,6 +220,8 @@ impl Rule {
             || self.matches.is_some()
             || self.unowned.is_some()
             || self.backfill.is_some()
+            || !self.unique.is_empty()
+            || !self.references.is_empty()
     }
 }
 

@@ -329,7 +329,7 @@ impl<'a> Controller<'a> {
         let wishes = watch::Sender::new(read(watch.session()).await?);
         let configured = stored.script.steps().find_map(|step| match &step.work {
             Work::Backfill(backfill) => Some(backfill.pace.batch),
-            Work::Statements(_) => None,
+            Work::Statements(_) | Work::Condition(_) => None,
         });
         let (pressure, filling) = (throttle.pressure(), throttle.filling());
         Ok(Controller {

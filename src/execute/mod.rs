@@ -6,6 +6,7 @@ mod backfill;
 pub mod bookkeeping;
 pub mod calibrate;
 pub mod checks;
+mod condition;
 pub mod control;
 mod expressions;
 pub mod facts;

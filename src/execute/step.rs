@@ -45,14 +45,13 @@ impl<'a> Driver<'a> {
             (Work::Statements(statements), TxnMode::Transaction) => {
                 self.transaction(migration, step, statements, history, started).await?;
             }
-            (Work::Statements(statements), TxnMode::Autocommit | TxnMode::Batches) => {
+            (work, _) => {
                 self.record(&[begin_cost(self.run, &step.id, step.table(migration))]).await?;
-                self.unlimited(step, statements).await?;
-                self.record(&self.records(migration, step, history, started)).await?;
-            }
-            (Work::Backfill(backfill), _) => {
-                self.record(&[begin_cost(self.run, &step.id, step.table(migration))]).await?;
-                self.backfill(migration, step, backfill).await?;
+                match work {
+                    Work::Statements(statements) => self.unlimited(step, statements).await?,
+                    Work::Backfill(backfill) => self.backfill(migration, step, backfill).await?,
+                    Work::Condition(condition) => self.condition(step, condition).await?,
+                }
                 self.record(&self.records(migration, step, history, started)).await?;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Choices, Decision, Proposal, needs_rule};
-use crate::catalog::{Catalog, Ident, QualifiedName, Table};
+use crate::catalog::{Catalog, ForeignKey, Ident, QualifiedName, Table};
 use crate::config::{Config, Scope, Source, TableKey, TableRule, TenantsMode};
 
 /// The difference between a file and a database.
@@ -76,7 +76,7 @@ fn decision(config: &Config, catalog: &Catalog, table: &Table, rule: &TableRule)
         Scope::Tenant(owner) => match &owner.source {
             Source::System => Decision::System,
             Source::Parent { table: key, via } => {
-                let parent = parent(config, catalog, key).filter(|parent| has_key(table, parent, via))?;
+                let parent = parent(config, catalog, key).filter(|parent| has_key(config, table, parent, via))?;
                 Decision::Parent { parent: parent.clone(), via: via.clone() }
             }
             Source::Column { column, matches: None } => Decision::Column(table.column(column)?.name.clone()),
@@ -102,7 +102,7 @@ fn drift(config: &Config, catalog: &Catalog, proposal: &Proposal, rule: &TableRu
     let table = catalog.tables.get(name)?;
     let lost = match &owner.source {
         Source::Parent { table: key, via } => {
-            let there = parent(config, catalog, key).is_some_and(|parent| has_key(table, parent, via));
+            let there = parent(config, catalog, key).is_some_and(|parent| has_key(config, table, parent, via));
             (!there).then(|| format!("no foreign key leads from {name} to {key} any more"))
         }
         Source::Column { column, .. } => {
@@ -118,7 +118,7 @@ fn drift(config: &Config, catalog: &Catalog, proposal: &Proposal, rule: &TableRu
     drifted(format!("{lost}; {instead}"))
 }
 
-fn has_key(table: &Table, parent: &QualifiedName, via: &[Ident]) -> bool {
-    let mut keys = table.foreign_keys_to(parent);
-    keys.any(|key| via.is_empty() || key.columns == via)
+fn has_key(config: &Config, table: &Table, parent: &QualifiedName, via: &[Ident]) -> bool {
+    let leads_there = |key: &ForeignKey| key.parent == *parent && (via.is_empty() || key.columns == via);
+    table.links(&config.tenant_column).iter().any(leads_there)
 }

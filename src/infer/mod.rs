@@ -132,6 +132,9 @@ pub struct Choices {
 
 /// Proposes a decision for every table.
 pub fn infer(catalog: &Catalog, choices: &Choices) -> Proposal {
+    let usual = Ident::derived(&[OWNER_COLUMN]);
+    // Where a conversion has been, keys that compare owners stand beside those that it found, or in their place.
+    let catalog = &catalog.linked(choices.owner_column.as_ref().unwrap_or(&usual));
     let graph = Graph::new(catalog);
     let known = frameworks(catalog, &graph);
     let counted: BTreeSet<&QualifiedName> =

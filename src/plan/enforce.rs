@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Op, Plan, TablePlan, partitions::Partitions};
+use super::{Op, Plan, TablePlan, partitions::Partitions, reference, unique};
 use crate::catalog::{Catalog, ForeignKey, Ident, Index, QualifiedName, Table, TableKind};
 
 /// The first major version whose NOT NULL can be added NOT VALID (PostgreSQL 18 release notes, E.1.3.3).
@@ -22,8 +22,12 @@ pub(super) fn ops(
     if let Some(partitions) = &table.partitions {
         return Tree { plan, table, now, catalog, relations, partitions }.ops();
     }
-    let mut ops = Vec::new();
-    ops.extend(index(plan, table, now, relations));
+    let mut ops = reference::keys(plan, table, now, catalog, relations);
+    let is_served = !ops.is_empty() || unique::leads_with_owner(plan, table, now);
+    ops.extend(unique::ops(plan, table, now, relations));
+    if !is_served {
+        ops.extend(index(plan, table, now, relations));
+    }
     ops.extend(not_null(plan, table, now));
     ops.extend(foreign_key(plan, table, now));
     if !ops.is_empty() && !table.strategy.writes() {
@@ -77,7 +81,7 @@ impl<'a> RelationNames<'a> {
         RelationNames(whole.chain(catalog.tables.iter().flat_map(inside)).collect())
     }
 
-    fn contain(&self, schema: &Ident, name: &Ident) -> bool {
+    pub(super) fn contain(&self, schema: &Ident, name: &Ident) -> bool {
         self.0.contains(&(schema, name))
     }
 }
@@ -128,7 +132,7 @@ fn foreign_key(plan: &Plan, table: &TablePlan, now: &Table) -> Vec<Op> {
 }
 
 /// The usual name, or with a number where that one is taken.
-fn free_name(parts: &[&str], taken: impl Fn(&Ident) -> bool) -> Ident {
+pub(super) fn free_name(parts: &[&str], taken: impl Fn(&Ident) -> bool) -> Ident {
     let usual = Ident::derived(parts);
     if !taken(&usual) {
         return usual;

@@ -67,10 +67,10 @@ impl<'a> Resolver<'a> {
             return None;
         }
         self.readable(name, found, line)?;
-        let proven = |key: &&ForeignKey| {
-            key.columns == [column.clone()] && key.parent_columns == [target.column.clone()] && is_proven(key)
-        };
-        let may_miss = !found.not_null || table.foreign_keys_to(&target.table).find(proven).is_none();
+        let leads_there =
+            |key: &ForeignKey| key.parent == target.table && key.parent_columns == [target.column.clone()];
+        let proven = |key: &ForeignKey| key.columns == [column.clone()] && leads_there(key) && is_proven(key);
+        let may_miss = !found.not_null || !table.links(&self.config.tenant_column).iter().any(proven);
         Some(target.named_by(Value::Column(column.clone()), vec![column.clone()], may_miss))
     }
 

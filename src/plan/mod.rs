@@ -19,9 +19,11 @@ mod owners;
 mod partitions;
 mod preflight;
 mod prepare;
+mod reference;
 mod sample;
 mod strategy;
 mod table;
+mod unique;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -43,7 +45,7 @@ pub use lookup::{Lookup, Value};
 pub use mapping::{Mapping, MappingFacts, TENANT_TRIGGER};
 pub use names::ByName;
 pub use notice::{Blocker, Notice};
-pub use op::{Held, LockLevel, Op, TxnMode};
+pub use op::{Held, KeyColumns, KeyOp, LockLevel, Op, Reference, ReferenceOp, SealedKey, TxnMode};
 pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsupported};
 pub use partitions::{Part, Partitions};
 pub use preflight::{Found, Kind, Room, Weight, kinds_table, surroundings, unreadable};
@@ -255,6 +257,12 @@ impl Plan {
                 }
             }
         }
+        // Every key that a row may refer to is there by now, and every row has its owner.
+        for owned in &owners.tables {
+            if let (Some(table), Some(now)) = (plan.tables.get(&owned.name), catalog.tables.get(&owned.name)) {
+                writer.add_about("references_", Phase::Enforce, Some(&owned.name), reference::ops(&plan, table, now));
+            }
+        }
         plan.migrations = writer.migrations;
         estimate::charge(&mut plan, catalog);
         plan.look_around(config, catalog, owners, facts);
@@ -355,13 +363,18 @@ struct Writer {
 
 impl Writer {
     fn add(&mut self, phase: Phase, table: Option<&QualifiedName>, ops: Vec<Op>) {
+        self.add_about("", phase, table, ops);
+    }
+
+    /// A table's second migration of a phase tells by its name what it is about.
+    fn add_about(&mut self, about: &str, phase: Phase, table: Option<&QualifiedName>, ops: Vec<Op>) {
         if ops.is_empty() {
             return;
         }
         let step = |op| Step { id: step_id(phase, table, &op), op, cost: Cost::default(), blocked_by: Vec::new() };
         let steps = ops.into_iter().map(step).collect();
         let name = match table {
-            Some(table) => format!("{phase}_{}", word(table.name.as_str())),
+            Some(table) => format!("{phase}_{about}{}", word(table.name.as_str())),
             None => phase.to_string(),
         };
         self.migrations.push(Migration { version: self.next, name, phase, table: table.cloned(), steps });
@@ -373,10 +386,11 @@ fn step_id(phase: Phase, table: Option<&QualifiedName>, op: &Op) -> String {
     let verb = op.verb();
     match (table, op) {
         (_, Op::PassOwnerDown { parent, child }) => format!("{phase}/{child}/{verb}-from/{parent}"),
-        (Some(table), op) if op.table().is_some_and(|part| part != table) => {
-            format!("{phase}/{table}/{verb}/{}", op.table().unwrap_or(table))
+        (Some(table), op) => {
+            let part = op.table().filter(|part| *part != table).map(|part| format!("/{part}"));
+            let object = op.object().map(|object| format!("/{object}"));
+            format!("{phase}/{table}/{verb}{}{}", part.unwrap_or_default(), object.unwrap_or_default())
         }
-        (Some(table), _) => format!("{phase}/{table}/{verb}"),
         (None, _) => format!("{phase}/{verb}"),
     }
 }

@@ -1,5 +1,7 @@
 //! What the operator should know before the run, and what stops it.
 
+mod keys;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +61,7 @@ pub(super) fn notices(config: &Config, catalog: &Catalog, owners: &Owners, plan:
             "a publication that is FOR ALL TABLES sends out the schema tenantctl too (every table there has a key)";
         notices.push(Notice { kind: Kind::BookkeepingPublished, table: None, text: text.to_owned() });
     }
+    notices.extend(keys::of_all(catalog, owners, plan));
     for table in plan.tables.values() {
         if let Some(now) = catalog.tables.get(&table.owned.name) {
             let now = &partitions::whole(catalog, &table.owned.name, now);
@@ -126,15 +129,7 @@ fn table_notices(
     {
         texts.push((Kind::TenantMissing, missing_tenants(lookup)));
     }
-    let global: Vec<&Ident> = now
-        .keys
-        .iter()
-        .filter(|key| !key.primary && !key.columns.contains(&config.tenant_column))
-        .map(|key| &key.name)
-        .collect();
-    if !global.is_empty() {
-        texts.push((Kind::UniqueGlobal, format!("stays unique over all tenants: {}", list(&global))));
-    }
+    texts.extend(keys::of_table(plan, table, now));
     let functions: Vec<String> = catalog
         .row_functions
         .iter()

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ByName, Lookup, Mapping, partitions, prepare};
 use crate::catalog::{Catalog, Column, ForeignKey, Ident, QualifiedName, Table, TableKind};
-use crate::config::{Config, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned, table_key};
+use crate::config::{
+    Config, KeyDecision, OwnerRule, Scope, Source, StrategyChoice, TableKey, TenantsMode, Unowned, table_key,
+};
 use crate::error::{Code, Failure};
 
 /// A tenant-scoped table and the way to its rows' owner.
@@ -25,6 +27,10 @@ pub struct OwnedTable {
     pub unowned: Unowned,
     /// How existing rows are filled, as configured.
     pub choice: StrategyChoice,
+    /// Unique constraints and indexes that somebody decided about.
+    pub unique: Vec<KeyDecision>,
+    /// Foreign keys that somebody decided about.
+    pub references: Vec<KeyDecision>,
     /// The line of the rule, for messages.
     pub line: usize,
 }
@@ -278,6 +284,8 @@ impl<'a> Resolver<'a> {
                     owner,
                     unowned: owner_rule.unowned,
                     choice: owner_rule.strategy,
+                    unique: owner_rule.unique.clone(),
+                    references: owner_rule.references.clone(),
                     line: rule.line,
                 });
             }
@@ -308,9 +316,9 @@ impl<'a> Resolver<'a> {
                 }
                 let key = self.foreign_key(name, table, &parent, via, line)?;
                 if mapped && !owned {
-                    return self.by_mapped_key(name, table, key, line);
+                    return self.by_mapped_key(name, table, &key, line);
                 }
-                Some(Owner::Parent(link(table, key, ends_at_tenants)))
+                Some(Owner::Parent(link(table, &key, ends_at_tenants)))
             }
             Source::Column { column, matches } => self.by_column(name, table, column, matches.as_ref(), line),
             Source::Sql { expression, matches } => self.by_expression(name, table, expression, matches.as_ref(), line),
@@ -328,18 +336,19 @@ impl<'a> Resolver<'a> {
     fn foreign_key(
         &mut self,
         name: &QualifiedName,
-        table: &'a Table,
+        table: &Table,
         parent: &QualifiedName,
         via: &[Ident],
         line: usize,
-    ) -> Option<&'a ForeignKey> {
+    ) -> Option<ForeignKey> {
         // A key over the owner column itself is what the conversion makes; it says nothing about the source.
-        let ours = |key: &ForeignKey| key.columns.contains(&self.config.tenant_column);
-        let leads_there = |key: &&ForeignKey| if via.is_empty() { !ours(key) } else { key.columns == via };
-        let keys: Vec<&'a ForeignKey> =
-            table.foreign_keys.iter().filter(|key| key.parent == *parent && !key.period).filter(leads_there).collect();
+        let owner = &self.config.tenant_column;
+        let ours = |key: &ForeignKey| key.columns.contains(owner);
+        let leads_there = |key: &ForeignKey| if via.is_empty() { !ours(key) } else { key.columns == via };
+        let there = |key: &ForeignKey| key.parent == *parent && !key.period && leads_there(key);
+        let keys: Vec<ForeignKey> = table.links(owner).into_iter().filter(there).collect();
         match keys.as_slice() {
-            [key] => Some(*key),
+            [key] => Some(key.clone()),
             [] => {
                 let over = if via.is_empty() { String::new() } else { format!(" over ({})", list(via)) };
                 let what = format!("{name} has no foreign key{over} to {parent}; name a parent that it refers to");

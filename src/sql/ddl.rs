@@ -5,10 +5,10 @@ use super::filler::{fill, follow, settle, system_id};
 use super::mapping;
 use super::pass_down::pass_down;
 use super::quote::{ident, idents, literal, qualified};
-use super::tree;
+use super::{reference, tree, unique_key};
 use crate::catalog::{Ident, QualifiedName};
 use crate::config::IdStyle;
-use crate::plan::{NOT_NULL_NOT_VALID, Op, Owner, Plan, Strategy, TablePlan};
+use crate::plan::{KeyOp, NOT_NULL_NOT_VALID, Op, Owner, Plan, Strategy, TablePlan};
 
 /// The first major version that can analyze a partitioned table without its leaves (18's page of ANALYZE).
 const ANALYZE_ONLY: u32 = 18;
@@ -45,7 +45,7 @@ fn own(plan: &Plan, op: &Op) -> Vec<Statement> {
             one(format!("ANALYZE {only}{}", qualified(table)))
         }
         Op::CreateParentIndex { table, index, parent } => {
-            tree::create_parent_index(plan, table, index, parent.as_ref(), &column)
+            tree::create_parent_index(plan, table, (index, "INDEX"), parent.as_ref(), &format!("({column})"))
         }
         Op::AttachIndex { table, index, parent } => one(tree::attach(parent, &tree::beside(table, index))),
         Op::AdoptForeignKey { table, constraint } => one(add_foreign_key(plan, table, constraint, &column)),
@@ -64,13 +64,15 @@ fn own(plan: &Plan, op: &Op) -> Vec<Statement> {
         Op::AddForeignKey { table, constraint } => {
             one(format!("{} NOT VALID", add_foreign_key(plan, table, constraint, &column)))
         }
+        Op::Key(op) => unique_key::statements(plan, op),
+        Op::Reference(op) => reference::statements(op),
     }
 }
 
 /// What removes a half-made object, so that the operation can be done again.
 pub(super) fn repair(op: &Op) -> Option<Statement> {
     match op {
-        Op::BuildIndex { table, index } => {
+        Op::BuildIndex { table, index } | Op::Key(KeyOp::Build { table, index, .. }) => {
             let index = QualifiedName { schema: table.schema.clone(), name: index.clone() };
             Some(Statement::new(format!("DROP INDEX CONCURRENTLY {}", qualified(&index))))
         }

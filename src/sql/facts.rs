@@ -61,7 +61,7 @@ fn has_tenants(config: &Config, catalog: &Catalog, owners: &Owners) -> bool {
 pub fn unowned(catalog: &Catalog, table: &OwnedTable, owners: &Owners, config: &Config) -> Option<Query> {
     let without = match &table.owner {
         Owner::System => return None,
-        Owner::Parent(link) => orphan(catalog, table, link)?,
+        Owner::Parent(link) => orphan(catalog, table, link, &config.tenant_column)?,
         Owner::Lookup(lookup) if !lookup.may_miss => return None,
         Owner::Lookup(lookup) => misses(lookup, owners, config, table, has_tenants(config, catalog, owners)),
     };
@@ -70,11 +70,10 @@ pub fn unowned(catalog: &Catalog, table: &OwnedTable, owners: &Owners, config: &
     Some(Query::new(format!("SELECT count(*) FROM {} AS c WHERE {without}{missing}", qualified(&table.name))))
 }
 
-fn orphan(catalog: &Catalog, table: &OwnedTable, link: &Link) -> Option<String> {
-    let now = catalog.tables.get(&table.name)?;
-    let proven = now
-        .foreign_keys_to(&link.parent)
-        .any(|key| key.columns == link.columns && key.validated && key.enforced && key.triggers_enabled);
+fn orphan(catalog: &Catalog, table: &OwnedTable, link: &Link, owner: &Ident) -> Option<String> {
+    let leads_there = |key: &ForeignKey| key.parent == link.parent && key.columns == link.columns;
+    let proves = |key: &ForeignKey| leads_there(key) && key.validated && key.enforced && key.triggers_enabled;
+    let proven = catalog.tables.get(&table.name)?.links(owner).iter().any(proves);
     match (proven, link.nullable) {
         (true, false) => None,
         (true, true) => Some(null_link(link)),

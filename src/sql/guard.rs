@@ -18,7 +18,7 @@ pub(super) fn guard(plan: &Plan, phase: Phase, name: &QualifiedName) -> Option<Q
         parts.extend([has_column(name, column), has_type(name, column, data_type)]);
     }
     if let Owner::Parent(link) = &table.owned.owner {
-        parts.push(has_foreign_key(name, link));
+        parts.push(has_foreign_key(name, link, &plan.owner_column));
         parts.extend(link.parent_columns.iter().map(|column| has_column(&link.parent, column)));
     }
     if let Owner::Lookup(lookup) = &table.owned.owner {
@@ -55,15 +55,20 @@ fn has_type(table: &QualifiedName, column: &Ident, data_type: &str) -> String {
     )
 }
 
-/// The key may have another name by now, and a new one may not be validated yet: what counts is that it is there.
-fn has_foreign_key(table: &QualifiedName, link: &Link) -> String {
+/// The key may have another name by now, may compare owners as well, and a new one may not be validated yet: what counts is
+/// that it is there.
+fn has_foreign_key(table: &QualifiedName, link: &Link, owner: &Ident) -> String {
+    let besides = match link.columns.contains(owner) {
+        true => String::new(),
+        false => format!(" WHERE a.attname <> {}", literal(owner.as_str())),
+    };
     let columns: Vec<String> = link.columns.iter().map(|column| literal(column.as_str())).collect();
     let names: Vec<&str> = link.columns.iter().map(Ident::as_str).collect();
     format!(
         "SELECT {} WHERE NOT EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conrelid = \
          to_regclass({}) AND k.confrelid = to_regclass({}) AND (SELECT array_agg(a.attname::text ORDER BY c.place) FROM \
          unnest(k.conkey) WITH ORDINALITY AS c (number, place) JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND \
-         a.attnum = c.number) = ARRAY[{}]::text[])",
+         a.attnum = c.number{besides}) = ARRAY[{}]::text[])",
         literal(&format!("{table} has no foreign key ({}) to {} any more", names.join(", "), link.parent)),
         literal(&qualified(table)),
         literal(&qualified(&link.parent)),

@@ -8,6 +8,7 @@ mod batch;
 pub mod bookkeeping;
 pub mod calibration;
 pub mod census;
+mod condition;
 pub mod control;
 mod correction;
 mod ddl;
@@ -29,10 +30,12 @@ mod pass_down;
 mod probe;
 pub mod psql;
 pub mod quote;
+mod reference;
 mod script;
 pub mod snapshot;
 pub mod throttle;
 mod tree;
+mod unique_key;
 
 use std::fmt;
 
@@ -40,6 +43,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use batch::{Backfill, Scan, Vacuum};
+pub use condition::{Condition, ConditionKind};
 pub use document::Document;
 pub use lists::Lists;
 pub use overview::{TableOverview, TableOwner, TableScope};

@@ -9,7 +9,7 @@ use super::mapping;
 use super::quote::{ident, literal, qualified};
 use super::tree;
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, Op, Plan, TENANT_TRIGGER, pass_trigger};
+use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE, KeyOp, Op, Plan, ReferenceOp, TENANT_TRIGGER, pass_trigger};
 
 /// What a probe answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +93,22 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
         Op::ValidateForeignKey { table, constraint } => {
             Some(done_if(&has_constraint(table, constraint, "k.convalidated")))
         }
-        Op::CreateTenants(_)
+        Op::Key(KeyOp::Build { table, index, .. }) => Some(index_state(table, index)),
+        Op::Key(KeyOp::BuildParent { table, index, parent, .. }) => {
+            Some(done_if(&tree::has_index(table, index, parent.as_ref())))
+        }
+        Op::Key(KeyOp::Seal { table, keys }) => {
+            let all: Vec<String> = keys.iter().map(|key| has_constraint(table, &key.name, "k.contype = 'u'")).collect();
+            Some(done_if(&all.join(" AND ")))
+        }
+        Op::Reference(ReferenceOp::Add { child, reference }) => {
+            Some(done_if(&has_constraint(child, &reference.constraint, "k.contype = 'f'")))
+        }
+        Op::Reference(ReferenceOp::Validate { child, reference } | ReferenceOp::Adopt { child, reference }) => {
+            Some(done_if(&has_constraint(child, &reference.constraint, "k.contype = 'f' AND k.convalidated")))
+        }
+        Op::Reference(ReferenceOp::Check { .. })
+        | Op::CreateTenants(_)
         | Op::Backfill(_)
         | Op::Reconcile(_)
         | Op::Vacuum(_)

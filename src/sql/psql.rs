@@ -37,6 +37,7 @@ pub fn step(step: &ScriptStep, locks: &LockLimits) -> String {
     let head: String = heading(step).iter().map(|line| comment(line) + "\n").collect();
     let body = match (&step.work, step.mode) {
         (Work::Backfill(backfill), _) => batches(backfill),
+        (Work::Condition(condition), _) => condition.block(),
         (Work::Statements(_), TxnMode::Autocommit) => texts(step),
         (Work::Statements(_), TxnMode::Transaction | TxnMode::Batches) => {
             format!("BEGIN;\n{}{}COMMIT;\n", limits(step.lock, locks), texts(step))

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::batch::{Backfill, Wanted, backfill};
+use super::condition::Condition;
 use super::overview::{TableOverview, overview};
 use super::owner_column::{OwnerColumn, owner_columns};
 use super::quote::comment;
-use super::{Query, Statement, advice, ddl, guard, mapping, probe};
+use super::{Query, Statement, advice, ddl, guard, mapping, probe, reference, unique_key};
 use crate::catalog::{LockHolder, QualifiedName};
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
@@ -103,6 +104,8 @@ pub enum Work {
     Statements(Vec<Statement>),
     /// Batches.
     Backfill(Box<Backfill>),
+    /// Nothing but questions, whose answer may stop the run.
+    Condition(Box<Condition>),
 }
 
 /// Renders a plan.
@@ -140,10 +143,14 @@ pub fn render(plan: &Plan) -> Script {
 
 fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
     let batches = |table: &QualifiedName, wanted| plan.table(table).map(|table| backfill(plan, table, wanted));
-    let work = match &step.op {
+    let filled = match &step.op {
         Op::Backfill(table) => batches(table, Wanted::Unfilled),
         Op::Reconcile(table) => batches(table, Wanted::Stale),
         Op::CreateTenants(_) => plan.mapping.as_ref().map(|mapping| mapping::batches(plan, mapping)),
+        _ => None,
+    };
+    let demanded = match &step.op {
+        Op::Reference(op) => reference::condition(plan, op),
         _ => None,
     };
     ScriptStep {
@@ -155,9 +162,10 @@ fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
         mode: step.op.mode(),
         cost: step.cost.clone(),
         blocked_by: step.blocked_by.clone(),
-        work: match work {
-            Some(backfill) => Work::Backfill(Box::new(backfill)),
-            None => Work::Statements(ddl::statements(plan, &step.op)),
+        work: match (filled, demanded) {
+            (Some(backfill), _) => Work::Backfill(Box::new(backfill)),
+            (None, Some(condition)) => Work::Condition(Box::new(condition)),
+            (None, None) => Work::Statements(ddl::statements(plan, &step.op)),
         },
         probe: probe::probe(plan, &step.op),
         repair: ddl::repair(&step.op),
@@ -205,6 +213,8 @@ fn title(plan: &Plan, op: &Op) -> String {
         Op::AdoptForeignKey { table, .. } => {
             format!("make the proven keys of the partitions one of {table}, which scans nothing")
         }
+        Op::Key(op) => unique_key::title(plan, op),
+        Op::Reference(op) => reference::title(op),
     }
 }
 
@@ -229,6 +239,9 @@ fn fingerprint(migrations: &[MigrationScript]) -> String {
                 add(backfill.extent.text());
                 add(backfill.left.as_ref().map_or("", Query::text));
                 add(backfill.vacuum.as_ref().map_or("", |vacuum| vacuum.statement.text()));
+            }
+            if let Work::Condition(condition) = &step.work {
+                add(condition.sample.text());
             }
         }
     }
@@ -283,16 +296,17 @@ impl ScriptStep {
         self.partition.as_ref().or(migration.table.as_ref())
     }
 
-    /// The texts that it sends, in order.
+    /// The texts that it sends, in order; of a condition the one that is always sent.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        let statements: Box<dyn Iterator<Item = &Statement>> = match &self.work {
-            Work::Statements(statements) => Box::new(statements.iter()),
+        let texts: Box<dyn Iterator<Item = &str>> = match &self.work {
+            Work::Statements(statements) => Box::new(statements.iter().map(Statement::text)),
             Work::Backfill(backfill) => {
                 let lists = backfill.lists.iter().flat_map(|lists| [&lists.first, &lists.later]);
-                Box::new(backfill.settings.iter().chain(lists).chain([&backfill.batch]))
+                Box::new(backfill.settings.iter().chain(lists).chain([&backfill.batch]).map(Statement::text))
             }
+            Work::Condition(condition) => Box::new(std::iter::once(condition.count.text())),
         };
-        statements.map(Statement::text)
+        texts
     }
 
     fn text(&self) -> String {

@@ -50,9 +50,9 @@ pub(super) fn is_parted(plan: &Plan, table: &QualifiedName) -> bool {
 pub(super) fn create_parent_index(
     plan: &Plan,
     table: &QualifiedName,
-    index: &Ident,
+    (index, kind): (&Ident, &str),
     parent: Option<&QualifiedName>,
-    column: &str,
+    columns: &str,
 ) -> Vec<Statement> {
     let name = qualified(table);
     let root = plan.tables.values().find(|root| {
@@ -71,7 +71,7 @@ pub(super) fn create_parent_index(
         oids.join(", ")
     );
     let mut statements = vec![
-        Statement::new(format!("CREATE INDEX {}\n  ON ONLY {name} ({column})", ident(index))),
+        Statement::new(format!("CREATE {kind} {}\n  ON ONLY {name} {columns}", ident(index))),
         Statement::new(format!("DO {}", dollar(&check))),
     ];
     statements.extend(parent.map(|parent| Statement::new(attach(parent, &beside(table, index)))));

@@ -141,11 +141,16 @@ impl Judge<'_> {
             Object::Trigger(name) => difference.change == Change::New && is_our_trigger(name.as_str()),
             Object::ForeignKey(name) => {
                 let key = table.foreign_keys.iter().find(|key| key.name == *name);
-                key.is_some_and(|key| key.columns == [owner.clone()] && key.validated)
+                key.is_some_and(|key| (key.columns == [owner.clone()] || key.compares(owner)) && key.validated)
             }
             Object::Index(name) => {
                 let index = table.indexes.iter().find(|index| index.name == *name);
-                index.is_some_and(|index| !index.unique && index.columns == [Some(owner.clone())] && index.valid)
+                let is_own = |index: &Index| index.columns == [Some(owner.clone())] && !index.unique;
+                index.is_some_and(|index| index.valid && (is_own(index) || self.is_scoped(difference, index)))
+            }
+            Object::Key(name) => {
+                let index = table.indexes.iter().find(|index| index.name == *name);
+                difference.change == Change::New && index.is_some_and(|index| self.is_scoped(difference, index))
             }
             Object::Check(name) => {
                 let check = table.checks.iter().find(|check| check.name == *name);
@@ -154,6 +159,14 @@ impl Judge<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether a unique index is one of the baseline's with the owner in front.
+    fn is_scoped(&self, difference: &Difference, index: &Index) -> bool {
+        let was = difference.table.as_ref().and_then(|table| self.baseline.catalog.tables.get(table));
+        let Some((Some(first), others)) = index.columns.split_first() else { return false };
+        let is_twin = |old: &Index| old.unique && old.columns == others;
+        index.unique && first == &self.contract.owner && was.is_some_and(|table| table.indexes.iter().any(is_twin))
     }
 
     fn concern(&self, difference: &Difference) -> Option<Concern> {

@@ -12,6 +12,7 @@ use tokio_postgres::Client;
 use crate::support::Server;
 
 mod diff;
+mod links;
 mod live;
 
 const NASTY: &str = include_str!("catalog/nasty.sql");

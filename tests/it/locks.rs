@@ -112,7 +112,7 @@ async fn a_row_that_somebody_holds_is_passed_by_no_batch_and_its_holder_is_named
 
 /// Holds up the build of an index, which waits for every older writer of its table.
 const WRITES: &str = "LOCK TABLE rules IN ROW EXCLUSIVE MODE";
-const BUILD: &str = "enforce/public.rules/build-index";
+const BUILD: &str = "enforce/public.rules/build-key/rules_tenant_id_id_key";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_waits_for_older_transactions_says_so_and_is_built_when_they_end() {

@@ -57,6 +57,7 @@ fn table(columns: &[&str], keys: &BTreeMap<QualifiedName, Ident>) -> Table {
         row_security: RowSecurity::Off,
         publications: Vec::new(),
         replica_identity: false,
+        replica_index: None,
         subscribed: false,
         stored_in: Vec::new(),
         columns: columns.iter().map(|text| column(text)).collect(),
@@ -66,6 +67,7 @@ fn table(columns: &[&str], keys: &BTreeMap<QualifiedName, Ident>) -> Table {
             columns: vec![column(columns[0]).name],
             deferrable: false,
             period: false,
+            details: None,
         }],
         foreign_keys: columns.iter().filter_map(|text| foreign_key(text, keys)).collect(),
         checks: Vec::new(),
@@ -99,6 +101,7 @@ fn foreign_key(text: &str, keys: &BTreeMap<QualifiedName, Ident>) -> Option<Fore
         triggers_enabled: true,
         deferrable: false,
         period: false,
+        details: None,
     })
 }
 

@@ -50,7 +50,9 @@ fn planned(script: &Script, outcome: &Outcome) -> Vec<String> {
 
 fn planned_by_step(step: &ScriptStep, outcome: &Outcome) -> Vec<String> {
     match (&step.work, step.mode) {
-        (Work::Statements(_), TxnMode::Autocommit) => step.texts().map(str::to_owned).collect(),
+        (Work::Condition(_), _) | (Work::Statements(_), TxnMode::Autocommit) => {
+            step.texts().map(str::to_owned).collect()
+        }
         (Work::Statements(_), TxnMode::Transaction | TxnMode::Batches) => {
             vec![step.texts().map(|text| format!("{text};\n")).collect()]
         }
@@ -118,7 +120,7 @@ fn questions(script: &Script) -> Vec<&str> {
     let probes = script.steps().filter_map(|step| step.probe.as_ref());
     let counts = script.steps().filter_map(|step| match &step.work {
         Work::Backfill(backfill) => Some(backfill),
-        Work::Statements(_) => None,
+        Work::Statements(_) | Work::Condition(_) => None,
     });
     let counts = counts.flat_map(|backfill| std::iter::once(&backfill.extent).chain(&backfill.left));
     guards.chain(probes).chain(counts).map(|query| query.text()).collect()

@@ -56,6 +56,8 @@ fn an_index_name_that_another_table_uses_is_not_taken() {
         unique: false,
         valid: true,
         partial: false,
+        part_of: None,
+        definition: None,
     });
     let orders = table(1, None, &["id bigint!"]);
     let tables = vec![(name("public", "orders"), orders), (name("public", "orders_tenant"), other)];
@@ -76,7 +78,7 @@ fn a_script_from_a_file_is_refused_when_any_text_that_may_be_sent_was_edited() {
         ("left", |script| {
             script.migrations.iter_mut().flat_map(|m| &mut m.steps).find_map(|step| match &mut step.work {
                 Work::Backfill(backfill) => backfill.left.take().map(drop),
-                Work::Statements(_) => None,
+                Work::Statements(_) | Work::Condition(_) => None,
             })
         }),
     ];
@@ -91,7 +93,7 @@ fn a_script_from_a_file_is_refused_when_any_text_that_may_be_sent_was_edited() {
 fn edit(work: &mut Work) -> Option<()> {
     match work {
         Work::Statements(statements) => statements.pop().map(drop),
-        Work::Backfill(_) => None,
+        Work::Backfill(_) | Work::Condition(_) => None,
     }
 }
 

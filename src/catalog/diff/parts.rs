@@ -1,7 +1,14 @@
 //! The parts of a table, each found again by its name.
 
 use super::{Change, Difference, Object, about, list};
-use crate::catalog::{Check, Column, Firing, ForeignKey, Ident, Index, Key, QualifiedName, Trigger};
+use crate::catalog::{
+    Action, Check, Column, Firing, ForeignKey, Ident, Index, Key, KeyDetails, Matching, QualifiedName,
+    ReferenceDetails, Trigger,
+};
+
+/// When a key is checked.
+const DEFERRED: &str = "checked at the end of a transaction";
+const IMMEDIATE: &str = "checked at once";
 
 /// A part of a table.
 pub(super) trait Part: PartialEq {
@@ -94,12 +101,16 @@ impl Part for Key {
     }
 
     fn changes(&self, now: &Self) -> Vec<String> {
-        let Key { name: _, primary, columns, deferrable, period } = self;
+        let Key { name: _, primary, columns, deferrable, period, details } = self;
         let mut words = Vec::new();
         words.extend(flag(*primary, now.primary, "the primary key", "a unique constraint"));
         words.extend(value("the columns", &list(columns), &list(&now.columns)));
         words.extend(flag(*deferrable, now.deferrable, "deferrable", "not deferrable"));
         words.extend(flag(*period, now.period, "WITHOUT OVERLAPS", "without a period"));
+        if let (Some(was), Some(now)) = (details, &now.details) {
+            let KeyDetails { initially_deferred, inherited: _ } = was;
+            words.extend(flag(*initially_deferred, now.initially_deferred, DEFERRED, IMMEDIATE));
+        }
         words
     }
 }
@@ -128,6 +139,7 @@ impl Part for ForeignKey {
             triggers_enabled,
             deferrable,
             period,
+            details,
         } = self;
         let mut words = Vec::new();
         words.extend(value("the columns", &list(columns), &list(&now.columns)));
@@ -138,8 +150,28 @@ impl Part for ForeignKey {
         words.extend(flag(*triggers_enabled, now.triggers_enabled, "checked", "unchecked: its triggers are off"));
         words.extend(flag(*deferrable, now.deferrable, "deferrable", "not deferrable"));
         words.extend(flag(*period, now.period, "over a PERIOD", "without a period"));
+        if let (Some(was), Some(now)) = (details, &now.details) {
+            words.extend(detail_changes(was, now));
+        }
         words
     }
+}
+
+fn detail_changes(was: &ReferenceDetails, now: &ReferenceDetails) -> Vec<String> {
+    // The index is one of those that are compared by themselves; another one may do as well.
+    let ReferenceDetails { matching, on_update, on_delete, set_columns, initially_deferred, inherited: _, index: _ } =
+        was;
+    let on_delete_of = |action: Action, columns: &[Ident]| match columns {
+        [] => action.as_sql().to_owned(),
+        columns => format!("{} ({})", action.as_sql(), list(columns)),
+    };
+    let mut words = Vec::new();
+    words.extend(flag(*matching == Matching::Full, now.matching == Matching::Full, "MATCH FULL", "MATCH SIMPLE"));
+    words.extend(value("ON UPDATE", on_update.as_sql(), now.on_update.as_sql()));
+    let (before, after) = (on_delete_of(*on_delete, set_columns), on_delete_of(now.on_delete, &now.set_columns));
+    words.extend(value("ON DELETE", &before, &after));
+    words.extend(flag(*initially_deferred, now.initially_deferred, DEFERRED, IMMEDIATE));
+    words
 }
 
 impl Part for Check {
@@ -181,14 +213,18 @@ impl Part for Index {
     }
 
     fn changes(&self, now: &Self) -> Vec<String> {
-        // A catalog that was kept by an earlier version knows nothing of the other columns.
-        let Index { name: _, method, columns: over, other_columns: _, unique, valid, partial } = self;
+        // A catalog that was kept by an earlier version knows nothing of the other columns, nor of the definition.
+        let Index { name: _, method, columns: over, other_columns: _, unique, valid, partial, part_of: _, definition } =
+            self;
         let mut words = Vec::new();
         words.extend(value("the method", method, &now.method));
         words.extend(value("the columns", &columns(over), &columns(&now.columns)));
         words.extend(flag(*unique, now.unique, "unique", "not unique"));
         words.extend(flag(*valid, now.valid, "valid", "not valid"));
         words.extend(flag(*partial, now.partial, "partial", "over every row"));
+        if let (Some(was), Some(now)) = (definition, &now.definition) {
+            words.extend(value("the definition", &format!("({}", was.tail), &format!("({}", now.tail)));
+        }
         words
     }
 }

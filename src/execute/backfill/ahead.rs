@@ -58,6 +58,6 @@ impl Driver<'_> {
 fn fills(migration: &MigrationScript) -> impl Iterator<Item = (&ScriptStep, &Backfill)> {
     migration.steps.iter().filter_map(|step| match &step.work {
         Work::Backfill(work) if work.left.is_some() => Some((step, work.as_ref())),
-        Work::Backfill(_) | Work::Statements(_) => None,
+        Work::Backfill(_) | Work::Statements(_) | Work::Condition(_) => None,
     })
 }

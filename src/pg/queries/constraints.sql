@@ -31,7 +31,8 @@ SELECT c.conrelid AS table_oid,
             'primary', c.contype = 'p',
             'columns', own.columns,
             'deferrable', c.condeferrable,
-            'period', newer.period
+            'period', newer.period,
+            'details', json_build_object('initially_deferred', c.condeferred, 'inherited', c.conparentid <> 0)
         ))
         WHEN c.contype = 'f' THEN json_build_object('foreign-key', json_build_object(
             'name', c.conname,
@@ -47,7 +48,21 @@ SELECT c.conrelid AS table_oid,
             'enforced', newer.enforced,
             'triggers_enabled', f.top NOT IN (SELECT d.top FROM doubtful AS d),
             'deferrable', c.condeferrable,
-            'period', newer.period
+            'period', newer.period,
+            'details', json_build_object(
+                'matching', CASE c.confmatchtype WHEN 'f' THEN 'full' ELSE 'simple' END,
+                'on_update', action.on_update,
+                'on_delete', action.on_delete,
+                'set_columns', ARRAY(
+                    SELECT a.attname
+                    FROM jsonb_array_elements_text(newer.set_columns) WITH ORDINALITY AS k (attnum, position)
+                    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = k.attnum::int2
+                    ORDER BY k.position
+                ),
+                'initially_deferred', c.condeferred,
+                'inherited', c.conparentid <> 0,
+                'index', (SELECT x.relname FROM pg_catalog.pg_class AS x WHERE x.oid = c.conindid)
+            )
         ))
         ELSE json_build_object('check', json_build_object(
             'name', c.conname,
@@ -73,11 +88,18 @@ CROSS JOIN LATERAL (
         ORDER BY k.position
     ) AS columns
 ) AS own
--- Columns that 18 has and older servers have not.
+-- Columns that 18 has, or 15, and older servers have not.
 CROSS JOIN LATERAL (
     SELECT coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) AS enforced,
-        coalesce((to_jsonb(c) ->> 'conperiod')::boolean, false) AS period
+        coalesce((to_jsonb(c) ->> 'conperiod')::boolean, false) AS period,
+        coalesce(nullif(to_jsonb(c) -> 'confdelsetcols', 'null'), '[]') AS set_columns
 ) AS newer
+CROSS JOIN LATERAL (
+    SELECT words.by_letter ->> c.confupdtype::text AS on_update, words.by_letter ->> c.confdeltype::text AS on_delete
+    FROM (
+        SELECT jsonb '{"a": "no-action", "r": "restrict", "c": "cascade", "n": "set-null", "d": "set-default"}'
+    ) AS words (by_letter)
+) AS action
 WHERE n.nspname = ANY ($1)
     AND c.contype IN ('p', 'u', 'f', 'c', 'n')
     -- A key to a partitioned table has a twin for each partition there; they say nothing new.

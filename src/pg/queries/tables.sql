@@ -200,6 +200,12 @@ SELECT json_build_object(
     END,
     'publications', coalesce(p.names, '[]'),
     'replica_identity', w.relreplident IN ('f', 'i'),
+    'replica_index', CASE WHEN w.relreplident = 'i' THEN (
+        SELECT x.relname
+        FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+        WHERE i.indrelid = w.oid AND i.indisreplident
+    ) END,
     'subscribed', w.oid IN (SELECT table_oid FROM subscribed),
     'stored_in', coalesce(t.names, '[]')
 )::text AS item

@@ -1,6 +1,7 @@
 //! What every step will cost, from the catalog's statistics. Orders of magnitude that a DBA can check, no promise: the
 //! log and the disk are counted from PostgreSQL's own formats, the time from rates of a machine of the middle sort.
 
+mod keys;
 mod pacing;
 mod shape;
 mod update;
@@ -120,12 +121,15 @@ impl Estimator<'_> {
         Shape::new(self.catalog.tables.get(name)?, &self.plan.owner_column, self.catalog.server.major())
     }
 
+    /// What something costs on a table; unknown where its size is.
+    fn of(&self, name: &QualifiedName, cost: &dyn Fn(&TablePlan, &Shape) -> Cost) -> Cost {
+        match (self.plan.table(name), self.shape(name)) {
+            (Some(table), Some(shape)) => cost(table, &shape),
+            _ => Cost { unknown: 1, ..Cost::default() },
+        }
+    }
+
     fn cost(&self, op: &Op) -> Cost {
-        let found = |name: &QualifiedName| Some((self.plan.table(name)?, self.shape(name)?));
-        let of = |name: &QualifiedName, cost: &dyn Fn(&TablePlan, &Shape) -> Cost| match found(name) {
-            Some((table, shape)) => cost(table, &shape),
-            None => Cost { unknown: 1, ..Cost::default() },
-        };
         // A change of the catalog is made for each table of a tree; its root has no rows of its own.
         let whole = |name: &QualifiedName, wal_bytes: u64| change(wal_bytes * self.tables_of(name));
         let is_root = |name: &QualifiedName| self.plan.tables.get(name).is_some_and(|table| table.partitions.is_some());
@@ -142,14 +146,18 @@ impl Estimator<'_> {
             Op::CreateParentIndex { .. } => change(CONSTRAINT),
             Op::CreateSystemTenant | Op::AttachIndex { .. } => change(FLAG),
             Op::AnalyzeTree(root) => self.analyze_tree(root),
-            Op::Backfill(name) => of(name, &|table, shape| self.backfill(table, shape)),
-            Op::Reconcile(name) => of(name, &|table, shape| self.comparison(table, shape)),
-            Op::Vacuum(name) => of(name, &|table, shape| self.vacuum(table, shape)),
-            Op::Analyze(name) => of(name, &|table, shape| self.analyze(table, shape)),
-            Op::BuildIndex { table, .. } => of(table, &|table, shape| self.index(table, shape)),
+            Op::Backfill(name) => self.of(name, &|table, shape| self.backfill(table, shape)),
+            Op::Reconcile(name) => self.of(name, &|table, shape| self.comparison(table, shape)),
+            Op::Vacuum(name) => self.of(name, &|table, shape| self.vacuum(table, shape)),
+            Op::Analyze(name) => self.of(name, &|table, shape| self.analyze(table, shape)),
+            Op::BuildIndex { table, .. } => self.of(table, &|table, shape| self.index(table, shape)),
             Op::ValidateNotNull { table, .. } | Op::ValidateForeignKey { table, .. } if is_root(table) => change(FLAG),
-            Op::ValidateNotNull { table, .. } => of(table, &|table, shape| self.scan(table, shape, 0.0)),
-            Op::ValidateForeignKey { table, .. } => of(table, &|table, shape| self.scan(table, shape, JOIN_SECONDS)),
+            Op::ValidateNotNull { table, .. } => self.of(table, &|table, shape| self.scan(table, shape, 0.0)),
+            Op::ValidateForeignKey { table, .. } => {
+                self.of(table, &|table, shape| self.scan(table, shape, JOIN_SECONDS))
+            }
+            Op::Key(op) => self.key(op),
+            Op::Reference(op) => self.reference(op),
         }
     }
 

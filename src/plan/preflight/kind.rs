@@ -104,6 +104,18 @@ kinds! {
     SchemaTaken = "schema-taken", Blocker, "Rename that schema.";
     /// A unique key stays unique over all tenants.
     UniqueGlobal = "unique-global", Notice, "Expect collisions once there is a second tenant.";
+    /// A unique key was decided to stay unique over all tenants.
+    UniqueKept = "unique-kept", Notice, "Nothing; it is what the configuration says.";
+    /// Rows may refer only to rows of their own tenant.
+    ReferenceCompared = "reference-compared", Notice, "Let such rows have one owner; set a reference to \"global\" where that is meant otherwise.";
+    /// A reference was decided to lead to other tenants' rows too.
+    ReferenceKept = "reference-kept", Notice, "Nothing; it is what the configuration says.";
+    /// A foreign key stays beside the one that compares owners, for what it does on delete or update.
+    ReferenceActionKept = "reference-action-kept", Notice, "Nothing; both keys hold.";
+    /// A shared table refers to rows of tenants.
+    SharedRefers = "shared-refers", Notice, "Give it owners as well, or make sure that no tenant sees another's rows through it.";
+    /// A decision about a key names none that is there.
+    DecisionUnmatched = "decision-unmatched", Notice, "Correct the name, or drop the line.";
     /// Prepared statements that mean all columns fail once when their table gets its column.
     CachedPlan = "cached-plan", Notice, "Let the application retry or reconnect; name columns in COPY and INSERT.";
     /// A view seems to be written with `SELECT *` and will not show the new column.

@@ -28,20 +28,25 @@ pub(super) fn examine(preflight: &Preflight<'_>, found: &mut Found) {
                     found.block(Kind::NameTaken, Some(tenants), text, "set tenants.table to another name");
                 }
             }
-            Op::BuildIndex { table, index } | Op::CreateParentIndex { table, index, .. } => {
-                let name = QualifiedName { schema: table.schema.clone(), name: index.clone() };
-                if let Some(kind) = holder(catalog, &name).filter(|kind| *kind != "index") {
-                    let text = format!("its index would be called {index}, and that is the name of a {kind}");
-                    found.block(Kind::NameTaken, Some(table), text, format!("rename the {kind} {name}"));
+            op => {
+                if let Some((table, index)) = op.new_index() {
+                    index_name(catalog, table, index, found);
                 }
             }
-            _ => {}
         }
     }
     for (name, _, now) in preflight.tables() {
         own_objects(preflight, name, &now, found);
     }
     clashes(preflight, found);
+}
+
+fn index_name(catalog: &Catalog, table: &QualifiedName, index: &Ident, found: &mut Found) {
+    let name = QualifiedName { schema: table.schema.clone(), name: index.clone() };
+    if let Some(kind) = holder(catalog, &name).filter(|kind| *kind != "index") {
+        let text = format!("its index would be called {index}, and that is the name of a {kind}");
+        found.block(Kind::NameTaken, Some(table), text, format!("rename the {kind} {name}"));
+    }
 }
 
 /// What has the name of a relation already; a table that is there is adopted elsewhere.
@@ -116,7 +121,7 @@ fn clashes(preflight: &Preflight<'_>, found: &mut Found) {
         }
     }
     for step in preflight.plan.steps() {
-        if let Op::BuildIndex { table, index } | Op::CreateParentIndex { table, index, .. } = &step.op {
+        if let Some((table, index)) = step.op.new_index() {
             claim(table.schema.as_str(), index.clone(), table);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Found, Kind, Preflight, list};
 use crate::catalog::{EventTrigger, Firing, QualifiedName, Table};
-use crate::plan::{Op, TablePlan};
+use crate::plan::{KeyOp, Op, TablePlan};
 
 /// The commands that the run sends, as event triggers know them.
 const SENT: [&str; 9] = [
@@ -96,14 +96,18 @@ fn constraints(preflight: &Preflight<'_>, name: &QualifiedName, now: &Table, fou
 /// Indexes that are INVALID, and triggers that are off.
 fn remains(preflight: &Preflight<'_>, name: &QualifiedName, now: &Table, found: &mut Found) {
     let builds = |index| {
-        preflight.plan.steps().any(|step| matches!(&step.op, Op::BuildIndex { index: ours, .. } if ours == index))
+        let built = |op: &Op| match op {
+            Op::BuildIndex { index: ours, .. } | Op::Key(KeyOp::Build { index: ours, .. }) => ours == index,
+            _ => false,
+        };
+        preflight.plan.steps().any(|step| built(&step.op))
     };
     // The index of a partitioned table is INVALID until each partition has attached its own.
     let completes = |index| {
         preflight
             .plan
             .steps()
-            .any(|step| matches!(&step.op, Op::CreateParentIndex { index: ours, .. } if ours == index))
+            .any(|step| matches!(&step.op, Op::CreateParentIndex { index: ours, .. } | Op::Key(KeyOp::BuildParent { index: ours, .. }) if ours == index))
     };
     for index in now.indexes.iter().filter(|index| !index.valid) {
         let what = match builds(&index.name) {

@@ -1,7 +1,7 @@
 //! Who would keep a step waiting if it ran right now.
 
 use crate::catalog::{Activity, LockHolder, LockMode, QualifiedName};
-use crate::plan::{LockLevel, Op, Plan};
+use crate::plan::{KeyOp, LockLevel, Op, Plan, ReferenceOp};
 
 /// The sessions that hold what the step would wait for, the longest at work first.
 pub(in crate::plan) fn blocked_by(
@@ -19,7 +19,7 @@ pub(in crate::plan) fn blocked_by(
             holders.push(held.holder.clone());
         }
     }
-    if matches!(op, Op::BuildIndex { .. }) {
+    if matches!(op, Op::BuildIndex { .. } | Op::Key(KeyOp::Build { .. })) {
         // CONCURRENTLY waits for every snapshot that may see the table without the index.
         let old = activity.transactions.iter().filter(|other| other.snapshot && other.session.open_for >= long);
         for other in old {
@@ -41,11 +41,14 @@ fn wanted<'a>(plan: &'a Plan, op: &'a Op) -> Vec<(&'a QualifiedName, LockMode)> 
         Op::CreateSystemTenant | Op::AddForeignKey { .. } | Op::AdoptForeignKey { .. } => wanted.push((tenants, mode)),
         Op::ValidateForeignKey { .. } => wanted.push((tenants, LockMode::RowShare)),
         // The build waits for every writer of the table to be gone.
-        Op::BuildIndex { table, .. } => wanted.push((table, LockMode::Share)),
+        Op::BuildIndex { table, .. } | Op::Key(KeyOp::Build { table, .. }) => wanted.push((table, LockMode::Share)),
+        Op::Reference(ReferenceOp::Validate { reference, .. }) => wanted.push((&reference.parent, LockMode::RowShare)),
+        Op::Reference(op) => wanted.push((&op.reference().parent, mode)),
         _ => {}
     }
     // An operation on a root goes through its tree, but for those that are about the root alone.
-    if !matches!(op, Op::CreateParentIndex { .. } | Op::AnalyzeTree(_)) {
+    let is_alone = matches!(op, Op::CreateParentIndex { .. } | Op::AnalyzeTree(_) | Op::Key(KeyOp::BuildParent { .. }));
+    if !is_alone {
         let root = op.table().and_then(|table| plan.tables.get(table)).and_then(|table| table.partitions.as_ref());
         wanted.extend(root.into_iter().flat_map(|partitions| partitions.all()).map(|part| (&part.name, mode)));
     }

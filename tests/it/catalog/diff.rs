@@ -35,6 +35,8 @@ fn index(name: &str) -> Index {
         unique: false,
         valid: true,
         partial: false,
+        part_of: None,
+        definition: None,
     }
 }
 

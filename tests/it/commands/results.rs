@@ -32,13 +32,13 @@ async fn status_tells_what_comes_next_before_during_and_after() {
     assert!(outcome.starts_with("Done as far as asked: 3 migrations"), "{outcome}");
     assert!(outcome.ends_with("Next: `tenantctl migrate` goes on.\n"), "{outcome}");
     let during = cli.run("status").exits(0).stdout;
-    assert!(during.contains("done:    3 of 6 migrations"), "{during}");
+    assert!(during.contains("done:    3 of 7 migrations"), "{during}");
     assert!(during.contains("next:    stopped in phase backfill; `tenantctl migrate` goes on"), "{during}");
     assert!(cli.run("plan").exits(0).stderr.contains("run 1 is unfinished"));
     cli.run("migrate --yes --to 4").exits(0);
     cli.run("migrate --yes").exits(0);
     let after = cli.run("status --format json").exits(0).json();
-    assert_eq!(after["run"]["migrations"].as_array().unwrap().len(), 6);
+    assert_eq!(after["run"]["migrations"].as_array().unwrap().len(), 7);
     assert!(after["run"]["finished_at"].is_string() && after["active"].is_null(), "{after}");
     assert!(cli.run("plan").exits(0).stdout.starts_with("Nothing to do"));
 }
@@ -51,14 +51,14 @@ async fn a_log_has_one_plain_line_for_each_step() {
     let steps: usize =
         plan["migrations"].as_array().unwrap().iter().map(|m| m["steps"].as_array().unwrap().len()).sum();
     let Ran { stdout, stderr, .. } = cli.run("migrate --yes").exits(0);
-    assert!(stdout.starts_with("Done: 6 migrations"), "{stdout}");
+    assert!(stdout.starts_with("Done: 7 migrations"), "{stdout}");
     assert!(!stderr.contains(|c: char| c.is_control() && c != '\n'), "{stderr:?}");
     let lines: Vec<&str> = stderr.lines().map(|line| line.split_once("Z ").unwrap().1).collect();
-    assert!(lines[0].starts_with("run 1 starts: 6 migrations, sha256:"), "{stderr}");
+    assert!(lines[0].starts_with("run 1 starts: 7 migrations, sha256:"), "{stderr}");
     assert_eq!(lines[1], "phase prepare");
     assert_eq!(lines.iter().filter(|line| line.starts_with('[')).count(), steps, "{stderr}");
     assert_eq!(lines.len(), 1 + 4 + steps + 1, "{stderr}");
-    assert_eq!(lines.last(), Some(&"run 1 is done: 6 migrations applied"));
+    assert_eq!(lines.last(), Some(&"run 1 is done: 7 migrations applied"));
 }
 
 #[tokio::test]
@@ -123,5 +123,5 @@ async fn a_run_goes_on_when_nobody_reads_its_progress() {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
     let output = cli.command("migrate --yes").stderr(writer).output().unwrap();
-    assert!(output.status.success() && output.stdout.starts_with(b"Done: 6 migrations"), "{output:?}");
+    assert!(output.status.success() && output.stdout.starts_with(b"Done: 7 migrations"), "{output:?}");
 }

@@ -120,7 +120,7 @@ async fn a_plan_of_another_database_or_configuration_is_refused_as_such() {
 async fn a_version_beyond_the_plan_is_refused_with_those_that_it_has() {
     let database = shop().await;
     let cli = Cli::to(&database.url()).config(RIGHT);
-    let words = ["--to 99: the plan has the versions 1 to 6", "`tenantctl plan` shows"];
+    let words = ["--to 99: the plan has the versions 1 to 7", "`tenantctl plan` shows"];
     let refusal = Refusal { exit: 2, code: "usage-invalid", words: &words };
     refusal.of(&cli, "migrate --yes --to 99", &database).await;
 }

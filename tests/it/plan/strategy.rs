@@ -33,6 +33,8 @@ fn index(name: &str, columns: &[&str]) -> Index {
         unique: false,
         valid: true,
         partial: false,
+        part_of: None,
+        definition: None,
     }
 }
 
@@ -162,12 +164,17 @@ fn a_key_is_a_primary_one_or_else_unique_over_columns_that_are_never_null() {
     assert_eq!(keys(&|table| table.keys.retain(|key| !key.primary)).unwrap(), "owner_id,id");
     let by_index = keys(&|table| {
         table.keys.clear();
+        table.indexes.retain(|index| !index.unique);
         table.indexes.push(Index { unique: true, partial: true, ..index("some", &["id"]) });
         table.indexes.push(Index { unique: true, valid: false, ..index("broken", &["id"]) });
         table.indexes.push(Index { unique: true, ..index("own", &["owner_id"]) });
     });
     assert_eq!(by_index.unwrap(), "owner_id");
-    let none = keys(&|table| table.keys.retain(|key| key.columns == [ident("code")])).unwrap_err();
+    let none = keys(&|table| {
+        table.keys.retain(|key| key.columns == [ident("code")]);
+        table.indexes.retain(|index| index.name == ident("code"));
+    });
+    let none = none.unwrap_err();
     assert!(none.message.contains("backfill = \"keyset\" cannot be: it has no primary key"), "{}", none.message);
 }
 

@@ -26,7 +26,11 @@ async fn every_step_names_the_sessions_that_hold_a_conflicting_lock() {
     assert_eq!(waited_for(&script, "expand/public.orders/add-owner-column"), ["importer"]);
     assert_eq!(waited_for(&script, "expand/public.orders/pass-owner-down-from/public.customers"), [""; 0]);
     assert_eq!(waited_for(&script, "enforce/public.orders/build-index"), ["importer"], "it waits for writers");
-    assert_eq!(waited_for(&script, "enforce/public.customers/build-index"), [""; 0], "and not for readers");
+    assert_eq!(
+        waited_for(&script, "enforce/public.customers/build-key/customers_tenant_id_id_key"),
+        [""; 0],
+        "and not for readers"
+    );
     assert_eq!(waited_for(&script, "enforce/public.orders/validate-not-null"), [""; 0]);
     assert_eq!(waited_for(&script, "backfill/public.orders/backfill"), [""; 0]);
     assert_eq!(script.fingerprint, before.fingerprint, "who works right now changes no plan");
@@ -48,7 +52,7 @@ async fn a_long_transaction_is_named_and_every_concurrent_build_waits_for_its_sn
     let script = plan_as(&database, "postgres", &config(rules)).await;
     let text = only(&script, Kind::LongTransaction);
     assert!(text.contains("(forgotten, idle in transaction for ") && text.contains("CONCURRENTLY"), "{text}");
-    assert_eq!(waited_for(&script, "enforce/public.customers/build-index"), ["forgotten"]);
+    assert_eq!(waited_for(&script, "enforce/public.customers/build-key/customers_tenant_id_id_key"), ["forgotten"]);
     let usual = plan_as(&database, "postgres", &config("[tables.elsewhere]\nscope = \"ignored\"")).await;
     assert_eq!(said(&usual, Kind::LongTransaction), [""; 0], "it is not a minute old");
 }

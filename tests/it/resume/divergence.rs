@@ -175,7 +175,7 @@ fn rules_are_the_systems() -> Config {
     let text = fixture("tenantctl.toml");
     let by_parent = "source = \"parent\"\nparent = \"workflows\"\nunowned = \"system\"";
     assert!(text.contains(by_parent));
-    config::parse(&text.replace(by_parent, "source = \"system\""), "tenantctl.toml").unwrap()
+    config::parse(&text.replace(by_parent, "source = \"system\"\nreferences.rules_workflowId_fkey = { scope = \"global\", reason = \"rules are everybody's\" }"), "tenantctl.toml").unwrap()
 }
 
 /// As [`refused_after`], but what was committed before the migration that does not fit any more stays.

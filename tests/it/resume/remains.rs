@@ -10,8 +10,8 @@ use crate::support::{Database, Server, now};
 const END_THE_WORKER: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE application_name = 'tenantctl' AND datname = current_database()";
 const BUILDS: &str = "SELECT count(*) FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX CONC%rules_tenant_id_idx%' AND datname = current_database()";
-const BUILD_RULES: &str = "enforce/public.rules/build-index";
+    WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE UNIQUE INDEX CONC%rules_tenant_id_id_key%' AND datname = current_database()";
+const BUILD_RULES: &str = "enforce/public.rules/build-key/rules_tenant_id_id_key";
 const SECOND_BATCH: &str = "the second batch";
 const INVALID: &str = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
 
@@ -102,12 +102,12 @@ async fn an_index_that_a_killed_run_still_builds_does_not_stop_the_next_one() {
 #[tokio::test]
 async fn another_tables_index_of_our_indexs_name_is_neither_taken_for_it_nor_dropped() {
     let (database, config) = (Database::saas25(100).await, config("tenantctl.toml"));
-    database.run("CREATE INDEX rules_tenant_id_idx ON roles (id)").await;
-    database.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'rules_tenant_id_idx'::regclass").await;
+    database.run("CREATE INDEX rules_tenant_id_id_key ON roles (id)").await;
+    database.run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'rules_tenant_id_id_key'::regclass").await;
     let run = Run::to_the_end().on(&database, &config).await;
     assert!(run.is_finished(), "{:?}", run.done);
     assert_eq!(database.number(INVALID).await, 1);
-    let built = "SELECT count(*) FROM pg_indexes WHERE tablename = 'rules' AND indexdef LIKE '%(tenant_id)'";
+    let built = "SELECT count(*) FROM pg_indexes WHERE tablename = 'rules' AND indexdef LIKE '%(tenant_id, id)'";
     assert_eq!(database.number(built).await, 1);
 }
 

@@ -42,7 +42,7 @@ const PLACES: [&str; 17] = [
     "backfill/public.rules/reconcile",
     "backfill/public.kb_documents/settle-filler",
     "backfill/public.models/vacuum",
-    "enforce/public.rules/build-index",
+    "enforce/public.rules/build-key/rules_tenant_id_id_key",
     "enforce/public.rules/add-not-null",
     "enforce/public.rules/validate-not-null",
     "enforce/public.rules/set-not-null",
@@ -117,11 +117,11 @@ async fn a_statement_that_waits_when_the_lock_is_lost_is_cancelled() {
     let hold =
         "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM org; LOCK TABLE rules IN ROW EXCLUSIVE MODE";
     let run = Run::doing_at(
-        |event| starts(event, "enforce/public.rules/build-index"),
+        |event| starts(event, "enforce/public.rules/build-key/rules_tenant_id_id_key"),
         || now(async { reader.batch_execute(hold).await.unwrap() }),
     );
     let end_the_lock = async {
-        database.until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX CONC%rules_tenant_id_idx%' AND datname = current_database()").await;
+        database.until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'CREATE UNIQUE INDEX CONC%rules_tenant_id_id_key%' AND datname = current_database()").await;
         database.run(END_THE_LOCK).await;
     };
     let (stopped, ()) = tokio::join!(run.on(&database, &config), end_the_lock);

@@ -1,7 +1,7 @@
 //! Plans without a server: a catalog written in Rust and a configuration as text, planned and rendered.
 
 use tenantctl::catalog::{
-    Catalog, Column, Firing, ForeignKey, Ident, Key, Objects, Partitioning, QualifiedName, RowSecurity, Server,
+    Catalog, Column, Firing, ForeignKey, Ident, Index, Key, Objects, Partitioning, QualifiedName, RowSecurity, Server,
     Storage, Table, TableKind, Trigger, WalSettings,
 };
 use tenantctl::config;
@@ -159,6 +159,7 @@ pub fn table(oid: u32, rows: Option<u64>, columns: &[&str]) -> Table {
         columns: vec![columns[0].name.clone()],
         deferrable: false,
         period: false,
+        details: None,
     };
     Table {
         oid,
@@ -175,6 +176,7 @@ pub fn table(oid: u32, rows: Option<u64>, columns: &[&str]) -> Table {
         row_security: RowSecurity::Off,
         publications: Vec::new(),
         replica_identity: false,
+        replica_index: None,
         subscribed: false,
         stored_in: Vec::new(),
         columns,
@@ -201,6 +203,18 @@ impl With for Table {
             columns: idents(columns),
             deferrable: false,
             period: false,
+            details: None,
+        });
+        self.indexes.push(Index {
+            name: ident(name),
+            method: "btree".to_owned(),
+            columns: idents(columns).into_iter().map(Some).collect(),
+            other_columns: Vec::new(),
+            unique: true,
+            valid: true,
+            partial: false,
+            part_of: None,
+            definition: None,
         });
         self
     }
@@ -213,6 +227,7 @@ impl With for Table {
             parent_columns: idents(parent_columns),
             deferrable: false,
             period: false,
+            details: None,
             validated: true,
             enforced: true,
             triggers_enabled: true,

@@ -86,7 +86,7 @@ fn backfill(script: &Script, step: &str) -> Backfill {
     let step = script.steps().find(|found| found.id == step).unwrap_or_else(|| panic!("no step {step}"));
     match &step.work {
         Work::Backfill(work) => (**work).clone(),
-        Work::Statements(_) => panic!("{} is no backfill", step.id),
+        Work::Statements(_) | Work::Condition(_) => panic!("{} is no backfill", step.id),
     }
 }
 

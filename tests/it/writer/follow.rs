@@ -22,8 +22,11 @@ INSERT INTO task SELECT i, 1 + i % 50, 1 + i % 3, repeat('x', 100) FROM generate
 ANALYZE";
 
 const BY_PROJECT: &str = "{ scope = 'tenant', source = 'parent', parent = 'project', backfill = 'batched' }";
-const BY_PAYER: &str = "{ scope = 'tenant', source = 'parent', parent = 'org', backfill = 'batched' }";
-const BY_NOBODY: &str = "{ scope = 'tenant', source = 'system', backfill = 'batched' }";
+/// Projects are another's than their tasks then.
+const BY_PAYER: &str = "{ scope = 'tenant', source = 'parent', parent = 'org', backfill = 'batched',
+    references.task_project_id_fkey = { scope = 'global', reason = 'who pays is not who plans' } }";
+const BY_NOBODY: &str = "{ scope = 'tenant', source = 'system', backfill = 'batched',
+    references.task_project_id_fkey = { scope = 'global', reason = 'tasks are for all' } }";
 
 const FILL: &str = "backfill/public.task/backfill";
 const FOLLOW: &str = "backfill/public.task/follow-owner";

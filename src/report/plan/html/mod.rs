@@ -271,7 +271,7 @@ fn step(step: &ScriptStep, number: &mut usize) -> StepView {
         sent: words::sent(step.mode),
         batches: match &step.work {
             Work::Backfill(backfill) => Some(words::batches(backfill)),
-            Work::Statements(_) => None,
+            Work::Statements(_) | Work::Condition(_) => None,
         },
         repair: step.repair.as_ref().map(ToString::to_string),
         blocked_by: step.blocked_by.iter().map(LockHolder::describe).collect(),

@@ -1,11 +1,17 @@
 //! What a step does, how strong its lock is, and whether it runs in a transaction.
 
+mod key;
+mod reference;
+
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Ident, QualifiedName};
+
+pub use key::{KeyColumns, KeyOp, SealedKey};
+pub use reference::{Reference, ReferenceOp};
 
 /// One thing that a step does. A closed list on purpose: a new one makes the compiler ask for its lock, its mode and its
 /// SQL.
@@ -109,6 +115,10 @@ pub enum Op {
         /// The constraint.
         constraint: Ident,
     },
+    /// What makes uniqueness count within each tenant.
+    Key(KeyOp),
+    /// What makes foreign keys compare owners.
+    Reference(ReferenceOp),
 }
 
 impl Op {
@@ -136,6 +146,29 @@ impl Op {
             | Op::SetNotNull { table, .. }
             | Op::AddForeignKey { table, .. }
             | Op::ValidateForeignKey { table, .. } => Some(table),
+            Op::Key(op) => Some(op.table()),
+            Op::Reference(op) => Some(op.child()),
+        }
+    }
+
+    /// The table and the index that it makes; a leaf's, too.
+    pub fn new_index(&self) -> Option<(&QualifiedName, &Ident)> {
+        match self {
+            Op::BuildIndex { table, index }
+            | Op::CreateParentIndex { table, index, .. }
+            | Op::Key(KeyOp::Build { table, index, .. } | KeyOp::BuildParent { table, index, .. }) => {
+                Some((table, index))
+            }
+            _ => None,
+        }
+    }
+
+    /// What tells it from others of the kind on the same table; nothing where there is one at most.
+    pub fn object(&self) -> Option<&Ident> {
+        match self {
+            Op::Key(op) => op.object(),
+            Op::Reference(op) => Some(&op.reference().constraint),
+            _ => None,
         }
     }
 
@@ -163,6 +196,8 @@ impl Op {
             Op::AddForeignKey { .. } => "add-foreign-key",
             Op::ValidateForeignKey { .. } => "validate-foreign-key",
             Op::AdoptForeignKey { .. } => "adopt-foreign-key",
+            Op::Key(op) => op.verb(),
+            Op::Reference(op) => op.verb(),
         }
     }
 
@@ -189,6 +224,8 @@ impl Op {
             | Op::BuildIndex { .. }
             | Op::ValidateNotNull { .. }
             | Op::ValidateForeignKey { .. } => LockLevel::ShareUpdateExclusive,
+            Op::Key(op) => op.lock(),
+            Op::Reference(op) => op.lock(),
         }
     }
 
@@ -214,6 +251,8 @@ impl Op {
             | Op::CreateParentIndex { .. }
             | Op::AttachIndex { .. }
             | Op::AdoptForeignKey { .. } => TxnMode::Transaction,
+            Op::Key(op) => op.mode(),
+            Op::Reference(op) => op.mode(),
         }
     }
 
@@ -240,6 +279,8 @@ impl Op {
             | Op::BuildIndex { .. }
             | Op::ValidateNotNull { .. }
             | Op::ValidateForeignKey { .. } => Held::Scan,
+            Op::Key(op) => op.duration(),
+            Op::Reference(op) => op.duration(),
         }
     }
 }
