@@ -17,6 +17,9 @@ pub struct Reading {
     /// What it calls that leaves the database, for example `pg_notify`.
     #[serde(default)]
     pub reaches_out: Vec<String>,
+    /// Unique keys by which it tells a row that is there already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Conflict>,
 }
 
 /// A table as a text names it.
@@ -70,6 +73,25 @@ impl Form {
     }
 }
 
+/// An `INSERT ... ON CONFLICT` that names a unique key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Conflict {
+    /// The table.
+    pub table: Mention,
+    /// What names the key.
+    pub target: Target,
+}
+
+/// What names a unique key behind `ON CONFLICT`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// Its columns: every name within the parentheses, those of functions too.
+    Names(Vec<String>),
+    /// The constraint.
+    Constraint(String),
+}
+
 /// Functions that send something out of the database: notifications, web requests, other servers.
 const CALLS_OUT: [&str; 10] = [
     "pg_notify",
@@ -102,6 +124,8 @@ pub fn read(text: &str) -> Reading {
     reading.mentions.dedup();
     reading.stars.sort();
     reading.stars.dedup();
+    reading.conflicts.sort();
+    reading.conflicts.dedup();
     reading
 }
 
@@ -130,6 +154,12 @@ fn read_statement(words: &[String], reading: &mut Reading) {
     let mut stars = Vec::new();
     for at in 0..words.len() {
         match word(at) {
+            // What follows is `SET`, no table.
+            "update" if at > 0 && word(at - 1) == "do" => {}
+            "conflict" if at > 0 && word(at - 1) == "on" => {
+                let conflict = |target| Some(Conflict { table: written.clone()?, target });
+                reading.conflicts.extend(target(&words[at + 1..]).and_then(conflict));
+            }
             "from" | "join" | "update" | "into" | "copy" | "only" => {
                 let Some((table, end)) = mention(words, at + 1) else { continue };
                 let form = match word(at) {
@@ -160,6 +190,28 @@ fn read_statement(words: &[String], reading: &mut Reading) {
     reading.mentions.append(&mut named);
 }
 
+/// What stands behind `ON CONFLICT`, where it names a key.
+fn target(words: &[String]) -> Option<Target> {
+    match words {
+        [open, rest @ ..] if open == "(" => {
+            let mut depth = 1;
+            let inside = rest.iter().take_while(|word| {
+                depth += i32::from(*word == "(") - i32::from(*word == ")");
+                depth > 0
+            });
+            Some(Target::Names(inside.filter(|word| is_name(word)).cloned().collect()))
+        }
+        [on, constraint, name, ..] if on == "on" && constraint == "constraint" => {
+            Some(Target::Constraint(name.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn is_name(word: &str) -> bool {
+    word.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
+}
+
 /// Whether no list of columns follows the table of an INSERT.
 fn lists_no_columns(words: &[String], mut at: usize) -> bool {
     let word = |at: usize| words.get(at).map_or("", String::as_str);
@@ -172,8 +224,10 @@ fn lists_no_columns(words: &[String], mut at: usize) -> bool {
 
 /// The table that is named there, and where the text goes on.
 fn mention(words: &[String], at: usize) -> Option<(Mention, usize)> {
-    let is_name = |word: &&String| word.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
-    let first = words.get(at).filter(is_name).filter(|word| !matches!(word.as_str(), "only" | "lateral" | "select"))?;
+    let first = words
+        .get(at)
+        .filter(|word| is_name(word))
+        .filter(|word| !matches!(word.as_str(), "only" | "lateral" | "select"))?;
     match (words.get(at + 1).map(String::as_str), words.get(at + 2)) {
         (Some("."), Some(name)) => Some((Mention { schema: Some(first.clone()), name: name.clone() }, at + 3)),
         _ => Some((Mention { schema: None, name: first.clone() }, at + 1)),
@@ -251,6 +305,26 @@ mod tests {
         ] {
             assert_eq!(stars(text), [""; 0], "{text}");
         }
+    }
+
+    #[test]
+    fn the_key_behind_on_conflict_is_read_by_its_columns_or_by_its_name() {
+        let conflicts = |text: &str| {
+            let said = |conflict: &Conflict| match &conflict.target {
+                Target::Names(names) => format!("{} ({})", conflict.table.name, names.join(" ")),
+                Target::Constraint(name) => format!("{} {name}", conflict.table.name),
+            };
+            read(text).conflicts.iter().map(said).collect::<Vec<_>>()
+        };
+        let upsert = "INSERT INTO app.users AS u (email) VALUES ($1) ON CONFLICT (lower(email), \"Kind\") WHERE active
+             DO UPDATE SET email = excluded.email RETURNING *";
+        assert_eq!(conflicts(upsert), ["users (lower email Kind)"]);
+        assert_eq!(stars(upsert), ["RETURNING * users"]);
+        assert_eq!(
+            conflicts("insert into users select 1 on conflict on constraint users_email_key do nothing; select 1"),
+            ["users users_email_key"]
+        );
+        assert_eq!(conflicts("insert into users values (1) on conflict do nothing -- on conflict (id)"), [""; 0]);
     }
 
     #[test]

@@ -237,6 +237,14 @@ pub struct Column {
     pub sequence: Option<QualifiedName>,
 }
 
+impl Column {
+    /// Its values are made so that no two rows get the same: uuids, and numbers of a sequence.
+    pub fn never_meets(&self) -> bool {
+        let by_default = |text: &String| text == "identity" || text.starts_with("nextval(");
+        self.data_type == "uuid" || self.sequence.is_some() || self.default.as_ref().is_some_and(by_default)
+    }
+}
+
 /// A check constraint, or on 18 a NOT NULL constraint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {

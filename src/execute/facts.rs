@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bookkeeping::{self, Presence};
 use super::{expressions, throttle};
-use crate::catalog::code::{self, Star};
+use crate::catalog::code;
 use crate::catalog::{Activity, Catalog, Ident, QualifiedName};
 use crate::config::Config;
 use crate::error::Failure;
@@ -55,7 +55,7 @@ pub async fn gather(
         facts.last_version = versions.max().unwrap_or(0);
     }
     if let Some(schema) = &activity.statements {
-        facts.statements = statements(session, schema).await?;
+        statements(session, schema, &mut facts).await?;
     }
     Ok(facts)
 }
@@ -81,16 +81,17 @@ async fn counted(
     Ok(found)
 }
 
-/// What clients send that means all columns. An extension whose library is not loaded, or whose view the role may not
+/// What clients send that means all columns or names a unique key. An extension whose library is not loaded, or whose view the role may not
 /// read, refuses to answer: then nobody knows.
-async fn statements(session: &Session, schema: &Ident) -> Result<Vec<(Star, i64)>, Failure> {
-    let Ok(rows) = session.ask(&sql::facts::statements(schema), &[]).await else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
+async fn statements(session: &Session, schema: &Ident, facts: &mut Facts) -> Result<(), Failure> {
+    let Ok(rows) = session.ask(&sql::facts::statements(schema), &[]).await else { return Ok(()) };
     for row in &rows {
         let (text, calls): (&str, i64) = (get(row, 0)?, get(row, 1)?);
-        found.extend(code::read(text).stars.into_iter().map(|star| (star, calls)));
+        let read = code::read(text);
+        facts.statements.extend(read.stars.into_iter().map(|star| (star, calls)));
+        facts.conflicts.extend(read.conflicts.into_iter().map(|conflict| (conflict, calls)));
     }
-    Ok(found)
+    Ok(())
 }
 
 fn mapping(row: &Row) -> Result<MappingFacts, Failure> {

@@ -13,6 +13,7 @@ mod path;
 mod question;
 mod reference;
 mod root;
+mod unique;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ pub use path::Way;
 use path::{First, Paths};
 pub use question::{Question, settle};
 pub use root::{Candidate, Required, Root};
+pub use unique::KeyVerdict;
 
 /// The owner column's name, unless the database uses it for something else.
 const OWNER_COLUMN: &str = "tenant_id";
@@ -115,6 +117,8 @@ pub struct Proposal {
     pub owner_column_is_default: bool,
     /// Every table that needs a rule.
     pub tables: BTreeMap<QualifiedName, Verdict>,
+    /// The unique keys of those whose rows have owners.
+    pub keys: BTreeMap<QualifiedName, Vec<KeyVerdict>>,
 }
 
 /// What is decided already.
@@ -153,6 +157,7 @@ pub fn infer(catalog: &Catalog, choices: &Choices) -> Proposal {
     }
     verdicts.rest(root.as_ref());
     let tables = verdicts.tables;
+    let keys = unique::keys(catalog, &owner_column, root.as_ref().map(|root| &root.table), &tables);
     Proposal {
         tenants: match root {
             Some(root) => Tenants::Adopt(root),
@@ -164,6 +169,7 @@ pub fn infer(catalog: &Catalog, choices: &Choices) -> Proposal {
         owner_column_is_default: owner_column.as_str() == OWNER_COLUMN,
         owner_column,
         tables,
+        keys,
     }
 }
 

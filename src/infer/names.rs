@@ -116,6 +116,11 @@ pub(super) fn is_weak(columns: &[Ident]) -> bool {
     columns.iter().any(|column| words(column.as_str()).iter().any(|word| WEAK.contains(&word.as_str())))
 }
 
+/// Whether one of the words is in a column's name.
+pub(super) fn says(column: &Ident, list: &[&str]) -> bool {
+    words(column.as_str()).iter().any(|word| list.contains(&word.as_str()))
+}
+
 /// Whether a table holds people.
 pub(super) fn is_people(table: &QualifiedName) -> bool {
     ends_in(table, PEOPLE)

@@ -1,8 +1,9 @@
 //! Phase `enforce`: the index that leads with the owner, NOT NULL and the foreign key to the tenants, each without a
 //! scan under a lock that blocks anyone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::tree_index::{Piece, TreeIndex};
 use super::{Op, Plan, TablePlan, partitions::Partitions, reference, unique};
 use crate::catalog::{Catalog, ForeignKey, Ident, Index, QualifiedName, Table, TableKind};
 
@@ -24,7 +25,8 @@ pub(super) fn ops(
     }
     let mut ops = reference::keys(plan, table, now, catalog, relations);
     let is_served = !ops.is_empty() || unique::leads_with_owner(plan, table, now);
-    ops.extend(unique::ops(plan, table, now, relations));
+    let keys = unique::ops(plan, table, now, catalog, relations, &ops);
+    ops.extend(keys);
     if !is_served {
         ops.extend(index(plan, table, now, relations));
     }
@@ -154,7 +156,10 @@ struct Tree<'a> {
 
 impl Tree<'_> {
     fn ops(&self) -> Vec<Op> {
-        let mut ops = self.index();
+        let mut ops = unique::ops(self.plan, self.table, self.now, self.catalog, self.relations, &[]);
+        if !unique::leads_with_owner(self.plan, self.table, self.now) {
+            ops.extend(self.index());
+        }
         ops.extend(self.not_null());
         ops.extend(self.foreign_key());
         if !ops.is_empty() && !self.table.strategy.writes() {
@@ -172,37 +177,21 @@ impl Tree<'_> {
         leaves.filter_map(|leaf| Some((&leaf.name, self.catalog.tables.get(&leaf.name)?)))
     }
 
-    /// From the root down, each table's own index; then each leaf's, which is attached as soon as it is built.
     fn index(&self) -> Vec<Op> {
-        let owner = &self.plan.owner_column;
-        if self.now.indexes.iter().any(|index| serves_tenant(index, owner)) {
+        if self.now.indexes.iter().any(|index| serves_tenant(index, &self.plan.owner_column)) {
             return Vec::new();
         }
-        let mut names: BTreeMap<&QualifiedName, QualifiedName> = BTreeMap::new();
-        let mut ops = Vec::new();
-        let root = self.root();
-        names.insert(root, self.index_of(root, self.now));
-        ops.push(Op::CreateParentIndex { table: root.clone(), index: names[root].name.clone(), parent: None });
-        for branch in &self.partitions.branches {
-            let Some(now) = self.catalog.tables.get(&branch.name) else { continue };
-            let index = self.index_of(&branch.name, now);
-            let (table, parent) = (branch.name.clone(), names.get(&branch.of).cloned());
-            ops.push(Op::CreateParentIndex { table, index: index.name.clone(), parent });
-            names.insert(&branch.name, index);
-        }
-        for leaf in &self.partitions.leaves {
-            let (Some(now), Some(parent)) = (self.catalog.tables.get(&leaf.name), names.get(&leaf.of)) else {
-                continue;
-            };
-            let index = self.index_of(&leaf.name, now).name;
-            ops.push(Op::BuildIndex { table: leaf.name.clone(), index: index.clone() });
-            ops.push(Op::AttachIndex { table: leaf.name.clone(), index, parent: parent.clone() });
-        }
-        ops
+        let tree = TreeIndex { root: (self.root(), self.now), partitions: self.partitions, catalog: self.catalog };
+        let op = |piece| match piece {
+            Piece::Above { table, index, parent } => Op::CreateParentIndex { table, index, parent },
+            Piece::Leaf { table, index } => Op::BuildIndex { table, index },
+            Piece::Attach { table, index, parent } => Op::AttachIndex { table, index, parent },
+        };
+        tree.pieces(|table, now| self.index_of(table, now)).into_iter().map(op).collect()
     }
 
     /// The index that a table of the tree has or will have: one like it that is there is taken as it is.
-    fn index_of(&self, table: &QualifiedName, now: &Table) -> QualifiedName {
+    fn index_of(&self, table: &QualifiedName, now: &Table) -> Ident {
         let owner = &self.plan.owner_column;
         let usual = [table.name.as_str(), owner.as_str(), "idx"];
         let like = |index: &&Index| {
@@ -213,10 +202,9 @@ impl Tree<'_> {
             // The index of a partitioned table is invalid until it is complete; a leaf's is what a broken build left.
             index.valid || is_parted || index.name == Ident::derived(&usual)
         });
-        let name = there
+        there
             .map(|index| index.name.clone())
-            .unwrap_or_else(|| free_name(&usual, |name| self.relations.contain(&table.schema, name)));
-        QualifiedName { schema: table.schema.clone(), name }
+            .unwrap_or_else(|| free_name(&usual, |name| self.relations.contain(&table.schema, name)))
     }
 
     fn not_null(&self) -> Vec<Op> {

@@ -20,9 +20,11 @@ mod partitions;
 mod preflight;
 mod prepare;
 mod reference;
+mod reliance;
 mod sample;
 mod strategy;
 mod table;
+mod tree_index;
 mod unique;
 
 use std::collections::BTreeMap;
@@ -31,7 +33,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::code::Star;
+use crate::catalog::code::{Conflict, Star};
 use crate::catalog::{Activity, Catalog, Ident, LockHolder, QualifiedName, Table};
 use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
@@ -50,9 +52,11 @@ pub use owners::{Link, Named, OwnedTable, Owner, Owners, named, resolve, unsuppo
 pub use partitions::{Part, Partitions};
 pub use preflight::{Found, Kind, Room, Weight, kinds_table, surroundings, unreadable};
 pub use prepare::{SystemTenant, Tenants};
+pub use reliance::{Tie, relied_on};
 pub use sample::{Sample, Samples};
 pub use strategy::{Filling, Strategy};
 pub use table::TablePlan;
+pub use unique::Unique;
 
 /// The stages of the conversion, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -116,6 +120,8 @@ pub struct Facts {
     pub strangers: BTreeMap<QualifiedName, u64>,
     /// Statements of clients that mean all columns of a table, and how often they were sent.
     pub statements: Vec<(Star, i64)>,
+    /// Statements of clients that name a unique key as the target of ON CONFLICT, and how often they were sent.
+    pub conflicts: Vec<(Conflict, i64)>,
     /// What happens on the server right now: for people, no step depends on it.
     pub activity: Activity,
     /// What the throttle saw first; nothing where nobody looked.

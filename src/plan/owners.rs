@@ -127,6 +127,7 @@ pub fn resolve(config: &Config, catalog: &Catalog) -> Result<Owners, Failure> {
     let rules = resolver.classify();
     let owned = resolver.owned_tables(&rules);
     let tables = resolver.in_order(owned);
+    resolver.check_scoped(&tables);
     if !resolver.problems.is_empty() {
         return Err(Failure::new(Code::ConfigInvalid, resolver.problems.join("\n"))
             .hint(format!("mend {}; `tenantctl plan --dry-run` shows what it then means", config.path)));

@@ -8,8 +8,8 @@ use toml_writer::{ToTomlKey as _, ToTomlValue as _};
 use super::human::{count, counted, printable};
 use super::layout::{WIDTH, hang};
 use crate::catalog::{Ident, QualifiedName};
-use crate::config::{table_key, table_value};
-use crate::infer::{Candidate, Certainty, Changes, Decision, Proposal, Root, Tenants, Verdict, Way};
+use crate::config::{KeyScope, table_key, table_value};
+use crate::infer::{Candidate, Certainty, Changes, Decision, KeyVerdict, Proposal, Root, Tenants, Verdict, Way};
 use crate::sql::disagreement::disagreement;
 
 /// More ways than these are only counted.
@@ -79,7 +79,10 @@ fn source(decision: &Decision) -> &'static str {
 }
 
 fn doubts(proposal: &Proposal) -> String {
-    let having = |certainty| proposal.tables.values().filter(|verdict| verdict.certainty == certainty).count();
+    let tables = proposal.tables.values().map(|verdict| verdict.certainty);
+    let keys = proposal.keys.values().flatten().map(|verdict| verdict.certainty);
+    let all: Vec<Certainty> = tables.chain(keys).collect();
+    let having = |wanted| all.iter().filter(|certainty| **certainty == wanted).count();
     let guesses = counted(having(Certainty::Guess), "guess", "guesses");
     let unsure = count(having(Certainty::Ask) as u64);
     format!("{guesses}, {unsure} unsure")
@@ -240,7 +243,25 @@ fn section(proposal: &Proposal, name: &QualifiedName, verdict: &Verdict, with_sc
         text += &other_ways(name, verdict, root);
     }
     let _ = writeln!(text, "[tables.{}]", table_key(name, with_schema));
-    text + &rule(&verdict.decision, with_schema)
+    text += &rule(&verdict.decision, with_schema);
+    text + &proposal.keys.get(name).into_iter().flatten().map(key).collect::<String>()
+}
+
+/// What is proposed for a unique key; what only the operator can know is left out, for it then stays as it is.
+fn key(verdict: &KeyVerdict) -> String {
+    let (label, out) = match verdict.certainty {
+        Certainty::Sure => ("", ""),
+        Certainty::Guess => ("guess: ", ""),
+        Certainty::Ask => ("unsure: ", "#"),
+    };
+    let text = if label.is_empty() { String::new() } else { comment(&format!("{label}{}", verdict.comment)) };
+    let scope = match &verdict.scope {
+        KeyScope::Scoped => "\"scoped\"".to_owned(),
+        KeyScope::Global { reason } => {
+            format!("{{ scope = \"global\", reason = {} }}", printable(reason).to_toml_value())
+        }
+    };
+    format!("{text}{out}unique.{} = {scope}\n", verdict.name.as_str().to_toml_key())
 }
 
 /// The keys of a rule; those with the default's value are left out.

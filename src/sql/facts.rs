@@ -110,13 +110,13 @@ pub fn strangers(catalog: &Catalog, table: &OwnedTable, config: &Config) -> Opti
     )))
 }
 
-/// The statements of this database that clients sent most often and that may mean all columns, with how often they were
-/// sent; `schema` is where pg_stat_statements lives. Its texts hold placeholders instead of values.
+/// The statements of this database that clients sent most often and that may mean all columns or name a unique key, with
+/// how often they were sent; `schema` is where pg_stat_statements lives. Its texts hold placeholders instead of values.
 pub fn statements(schema: &Ident) -> Query {
     Query::new(format!(
         "SELECT s.query, s.calls FROM {}.pg_stat_statements AS s JOIN pg_database AS d ON d.oid = s.dbid WHERE d.datname = \
-         current_database() AND (s.query LIKE '%*%' OR s.query ILIKE 'insert%' OR s.query ILIKE 'copy%') ORDER BY s.calls \
-         DESC LIMIT 2000",
+         current_database() AND (s.query LIKE '%*%' OR s.query ILIKE 'insert%' OR s.query ILIKE 'copy%' OR s.query \
+         ILIKE '%on conflict%') ORDER BY s.calls DESC LIMIT 2000",
         ident(schema)
     ))
 }

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::unique_key;
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{Op, Owner, Plan, TablePlan};
+use crate::plan::{KeyOp, Op, Owner, Plan, TablePlan};
 
 /// A table's owner column with what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,14 +18,26 @@ pub struct OwnerColumn {
     pub data_type: String,
     /// The id that its default names; nothing where a row's owner is derived from another row.
     pub default: Option<String>,
-    /// The index that this plan builds; nothing where one is there already.
+    /// The index that this plan builds on it; nothing where one is there already, or a key leads with it.
     pub index: Option<Ident>,
     /// The foreign key that this plan adds; nothing where one is there already.
     pub foreign_key: Option<Ident>,
+    /// The unique keys that lead with it and that this plan builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<TenantKey>,
     /// The tenants table.
     pub tenants: QualifiedName,
     /// Its primary key.
     pub tenants_id: Ident,
+}
+
+/// A unique key within each tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TenantKey {
+    /// Its name.
+    pub name: Ident,
+    /// Its columns, the owner first, as text.
+    pub columns: String,
 }
 
 /// One for every tenant-scoped table, by name.
@@ -35,7 +48,7 @@ pub(super) fn owner_columns(plan: &Plan) -> Vec<OwnerColumn> {
 fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
     let name = &table.owned.name;
     let steps = plan.migrations.iter().filter(|migration| migration.table.as_ref() == Some(name));
-    let (mut index_made, mut key_added) = (None, None);
+    let (mut index_made, mut key_added, mut keys) = (None, None, Vec::new());
     for step in steps.flat_map(|migration| &migration.steps) {
         match &step.op {
             Op::BuildIndex { index, table } | Op::CreateParentIndex { index, table, .. } if table == name => {
@@ -43,6 +56,11 @@ fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
             }
             Op::AddForeignKey { constraint, table } | Op::AdoptForeignKey { constraint, table } if table == name => {
                 key_added = Some(constraint.clone());
+            }
+            Op::Key(KeyOp::Build { index, table, over } | KeyOp::BuildParent { index, table, over, .. })
+                if table == name =>
+            {
+                keys.push(TenantKey { name: index.clone(), columns: unique_key::columns_in_words(plan, over) });
             }
             _ => {}
         }
@@ -54,6 +72,7 @@ fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
         default: (table.owned.owner == Owner::System).then(|| plan.system.id.clone()),
         index: index_made,
         foreign_key: key_added,
+        keys,
         tenants: plan.tenants.table.clone(),
         tenants_id: plan.tenants.columns.id.clone(),
     }

@@ -97,6 +97,9 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
         Op::Key(KeyOp::BuildParent { table, index, parent, .. }) => {
             Some(done_if(&tree::has_index(table, index, parent.as_ref())))
         }
+        Op::Key(KeyOp::Attach { table, index, parent, .. }) => {
+            Some(done_if(&tree::has_index(table, index, Some(parent))))
+        }
         Op::Key(KeyOp::Seal { table, keys }) => {
             let all: Vec<String> = keys.iter().map(|key| has_constraint(table, &key.name, "k.contype = 'u'")).collect();
             Some(done_if(&all.join(" AND ")))

@@ -16,6 +16,9 @@ pub(super) fn statements(plan: &Plan, op: &KeyOp) -> Vec<Statement> {
         KeyOp::BuildParent { table, index, over, parent } => {
             tree::create_parent_index(plan, table, (index, "UNIQUE INDEX"), parent.as_ref(), &columns(plan, over))
         }
+        KeyOp::Attach { table, index, parent, .. } => {
+            vec![Statement::new(tree::attach(parent, &tree::beside(table, index)))]
+        }
         KeyOp::Seal { table, keys } => {
             let actions: Vec<String> = keys.iter().map(seal).collect();
             vec![Statement::new(format!("ALTER TABLE {}\n  {}", qualified(table), actions.join(",\n  ")))]
@@ -46,15 +49,48 @@ fn seal(key: &SealedKey) -> String {
 pub(super) fn title(plan: &Plan, op: &KeyOp) -> String {
     let owner = &plan.owner_column;
     match op {
+        // The leaves of a tree are told together, so nothing but the table may tell one from another.
+        KeyOp::Build { table, over, .. } if plan.leaves.contains_key(table) => {
+            format!("build the unique index on {table} ({})", columns_in_words(plan, over))
+        }
         KeyOp::Build { table, index, .. } => {
             format!("build the unique index {index} on {table}, which leads with {owner}")
         }
         KeyOp::BuildParent { table, index, .. } => {
             format!("make the unique index {index} on {table}, without its partitions' parts")
         }
+        KeyOp::Attach { table, over, .. } => {
+            format!("attach the unique index on {table} ({}) to the one above", columns_in_words(plan, over))
+        }
         KeyOp::Seal { table, keys } => {
             let names: Vec<String> = keys.iter().map(|key| key.name.to_string()).collect();
             format!("make {} of {table} unique within each tenant", names.join(", "))
         }
     }
+}
+
+/// What it covers, for people: the columns, without how they are stored or which rows are meant.
+pub(super) fn columns_in_words(plan: &Plan, over: &KeyColumns) -> String {
+    let others = match over {
+        KeyColumns::As(tail) => within(tail).to_owned(),
+        KeyColumns::Of(columns) => columns.iter().map(|column| column.as_str()).collect::<Vec<_>>().join(", "),
+    };
+    format!("{}, {others}", plan.owner_column)
+}
+
+/// What stands before the parenthesis that closes the columns.
+fn within(tail: &str) -> &str {
+    let (mut depth, mut quote) = (0, None);
+    for (at, sign) in tail.char_indices() {
+        match (quote, sign) {
+            (Some(open), sign) if open == sign => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(sign),
+            (None, '(') => depth += 1,
+            (None, ')') if depth == 0 => return &tail[..at],
+            (None, ')') => depth -= 1,
+            (None, _) => {}
+        }
+    }
+    tail
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalog::{Catalog, Ident, QualifiedName, Table};
-use crate::config::{Config, Scope, TableKey, TableRule, TenantsTable};
+use crate::config::{Config, KeyDecision, KeyScope, Scope, TableKey, TableRule, TenantsTable};
 use crate::plan::{self, ByName, Named};
 
 /// What the rows of a table are declared to be.
@@ -42,6 +42,8 @@ pub struct Contract {
     classes: BTreeMap<QualifiedName, Class>,
     /// The tables whose rows name their tenant.
     pub(super) named: Named,
+    /// The unique keys that were decided about.
+    unique: BTreeMap<QualifiedName, Vec<KeyDecision>>,
     /// Every rule that means exactly one table, in the file's order.
     good: Vec<String>,
     problems: Vec<RuleProblem>,
@@ -56,6 +58,7 @@ impl Contract {
             system_slug: config.system_tenant.slug.clone(),
             classes: BTreeMap::new(),
             named: plan::named(config, catalog),
+            unique: BTreeMap::new(),
             good: Vec::new(),
             problems: Vec::new(),
         };
@@ -69,7 +72,12 @@ impl Contract {
     fn add(&mut self, rule: &TableRule, config: &Config, tables: &ByName) {
         let found = tables.meant_by(&rule.key);
         let problem = match found.as_slice() {
-            [one] => self.classify(one, class_of(&rule.scope)),
+            [one] => {
+                if let Scope::Tenant(owner) = &rule.scope {
+                    self.unique.insert((*one).clone(), owner.unique.clone());
+                }
+                self.classify(one, class_of(&rule.scope))
+            }
             [] => Some("no table has that name; it was renamed or dropped, and its rule protects nothing".to_owned()),
             several => {
                 let names: Vec<String> = several.iter().map(ToString::to_string).collect();
@@ -98,6 +106,15 @@ impl Contract {
     /// What the table is declared to be.
     pub fn class(&self, table: &QualifiedName) -> Option<Class> {
         self.classes.get(table).copied()
+    }
+
+    /// What was decided about a unique key; a partition follows its root.
+    pub(super) fn key_scope(&self, catalog: &Catalog, table: &QualifiedName, key: &Ident) -> Option<&KeyScope> {
+        let of = |table: &QualifiedName| {
+            let decision = self.unique.get(table)?.iter().find(|decision| decision.name == *key)?;
+            Some(&decision.scope)
+        };
+        of(table).or_else(|| catalog.root_of(table).and_then(of))
     }
 
     /// What the rows of a table are: a partition without a rule of its own follows its root.

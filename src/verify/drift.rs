@@ -9,6 +9,7 @@ use super::Contract;
 use super::contract::Class;
 use crate::catalog::diff::differences;
 use crate::catalog::{Catalog, Change, Difference, Firing, Ident, Index, Object, QualifiedName, Table};
+use crate::config::KeyScope;
 use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE};
 
 /// What the schema is compared with.
@@ -69,7 +70,7 @@ impl Concern {
             Concern::TableGone => "drop its rule, or give the rule the table's new name",
             Concern::TableRemade => "`tenantctl plan` shows what it lacks, `tenantctl migrate` adds it",
             Concern::GlobalUnique => {
-                "two tenants cannot have the same value: add the owner column to it where they should"
+                "two tenants cannot have the same value: decide about it in [tables.<name>.unique], then migrate"
             }
             Concern::ProtectionLost => {
                 "find out who dropped it; `tenantctl migrate` makes it again, `verify` tells the harm"
@@ -169,6 +170,11 @@ impl Judge<'_> {
         index.unique && first == &self.contract.owner && was.is_some_and(|table| table.indexes.iter().any(is_twin))
     }
 
+    fn is_decided(&self, difference: &Difference, key: &Ident) -> bool {
+        let scope = difference.table.as_ref().and_then(|table| self.contract.key_scope(self.now, table, key));
+        matches!(scope, Some(KeyScope::Global { .. }))
+    }
+
     fn concern(&self, difference: &Difference) -> Option<Concern> {
         let owner = &self.contract.owner;
         if let (Object::Table, Some(name)) = (&difference.object, &difference.table) {
@@ -180,11 +186,13 @@ impl Judge<'_> {
             Object::Column(name) => (name == owner).then_some(Concern::ProtectionLost),
             Object::Key(name) if is_new => {
                 let key = table.keys.iter().find(|key| key.name == *name)?;
-                (!key.primary && !key.columns.contains(owner)).then_some(Concern::GlobalUnique)
+                (!key.primary && !key.columns.contains(owner) && !self.is_decided(difference, name))
+                    .then_some(Concern::GlobalUnique)
             }
             Object::Index(name) if is_new => {
                 let index = table.indexes.iter().find(|index| index.name == *name)?;
-                (index.unique && !index.columns.contains(&Some(owner.clone()))).then_some(Concern::GlobalUnique)
+                let is_global = index.unique && !index.columns.contains(&Some(owner.clone()));
+                (is_global && !self.is_decided(difference, name)).then_some(Concern::GlobalUnique)
             }
             Object::ForeignKey(_) => (!is_new).then_some(Concern::ReferenceLost),
             Object::Trigger(name) if is_our_trigger(name.as_str()) => Some(Concern::ProtectionLost),

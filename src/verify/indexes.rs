@@ -3,9 +3,21 @@
 use super::proof::part;
 use super::{Case, Check, Contract, Cost, Severity};
 use crate::catalog::{Catalog, Index, TableKind};
-use crate::plan::serves_tenant;
+use crate::config::KeyScope;
+use crate::plan::{Unique, serves_tenant};
 
 pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "uniq-unscoped",
+        severity: Severity::Error,
+        cost: Cost::Catalog,
+        promise: "every unique key of a tenant-scoped table counts within each tenant, or is meant to count for all",
+        harm: "a tenant cannot use a value that another one has, and learns from the refusal that it is there",
+        remedy: "decide about it in [tables.<name>.unique] (`tenantctl init --stdout` proposes how), then run `tenantctl \
+                 migrate`",
+        violation: "ALTER TABLE templates ADD CONSTRAINT templates_name_key UNIQUE (name);",
+        judge: unscoped,
+    },
     Check {
         id: "uniq-invalid",
         severity: Severity::Error,
@@ -48,6 +60,26 @@ fn invalid(contract: &Contract, catalog: &Catalog, kind: fn(&Index) -> bool) -> 
         indexes.map(move |index| {
             let flaw = (!index.valid).then(|| "it is INVALID".to_owned());
             Case::by_catalog(part(name, &index.name), flaw)
+        })
+    });
+    cases.collect()
+}
+
+/// Of primary keys, and of values that are made so that they never meet, nothing is asked.
+fn unscoped(contract: &Contract, catalog: &Catalog) -> Vec<Case> {
+    let cases = contract.tenant_tables(catalog).flat_map(|(name, table)| {
+        let keys = Unique::global(table, &contract.owner).into_iter();
+        keys.filter(|unique| !unique.is_primary() && !unique.never_meets(table)).map(move |unique| {
+            let key = &unique.index.name;
+            let flaw = match contract.key_scope(catalog, name, key) {
+                Some(KeyScope::Global { .. }) => None,
+                Some(KeyScope::Scoped) => {
+                    let is_built = unique.twin(table, &contract.owner).is_some_and(|twin| twin.valid);
+                    (!is_built).then(|| "it is to count within each tenant, and counts for all of them".to_owned())
+                }
+                None => Some("it counts for all tenants, and nobody decided that it should".to_owned()),
+            };
+            Case::by_catalog(part(name, key), flaw)
         })
     });
     cases.collect()

@@ -31,6 +31,7 @@ mod story12;
 mod support;
 mod throttle;
 mod ui;
+mod unique;
 mod verify;
 mod wide;
 mod writer;

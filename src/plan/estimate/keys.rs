@@ -2,8 +2,8 @@
 
 use super::shape::{PAGE, Shape};
 use super::{
-    BUILT, CATALOG_SECONDS, CONSTRAINT, Estimator, FOREIGN_KEY, JOIN_SECONDS, SCAN, SORT_SECONDS, change, new_pages,
-    seconds, whole,
+    BUILT, CATALOG_SECONDS, CONSTRAINT, Estimator, FLAG, FOREIGN_KEY, JOIN_SECONDS, SCAN, SORT_SECONDS, change,
+    new_pages, seconds, whole,
 };
 use crate::plan::{Cost, KeyColumns, KeyOp, ReferenceOp, TablePlan};
 
@@ -17,6 +17,7 @@ impl Estimator<'_> {
         match op {
             KeyOp::Build { table, over, .. } => self.of(table, &|table, shape| self.unique_index(table, shape, over)),
             KeyOp::BuildParent { .. } => change(CONSTRAINT),
+            KeyOp::Attach { .. } => change(FLAG),
             KeyOp::Seal { keys, .. } => change(CONSTRAINT * keys.len() as u64),
         }
     }

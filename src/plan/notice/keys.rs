@@ -44,7 +44,7 @@ fn uniques(plan: &Plan, table: &TablePlan, now: &Table) -> Vec<(Kind, String)> {
     for unique in Unique::global(now, &plan.owner_column) {
         let name = &unique.index.name;
         let decision = decided(&table.owned.unique, name);
-        match (decision, unique.obstacle(table)) {
+        match (decision, unique.obstacle(now)) {
             (None, _) if unique.is_primary() => {}
             (None, _) => undecided.push(name),
             (Some(KeyScope::Global { reason }), _) => {
@@ -52,6 +52,13 @@ fn uniques(plan: &Plan, table: &TablePlan, now: &Table) -> Vec<(Kind, String)> {
             }
             (Some(KeyScope::Scoped), Some(why)) => {
                 texts.push((Kind::UniqueGlobal, format!("stays unique over all tenants: {name}, which {why}")));
+            }
+            (Some(KeyScope::Scoped), None) if unique.is_deferrable() => {
+                let text = format!(
+                    "{name} can be put off to the end of a transaction; while its successor is built, it cannot: rows that \
+                     swap their values are refused for that time"
+                );
+                texts.push((Kind::UniqueDeferrable, text));
             }
             (Some(KeyScope::Scoped), None) => {}
         }

@@ -26,6 +26,17 @@ pub enum KeyOp {
         /// For a branch: the index of the table that it is a part of.
         parent: Option<QualifiedName>,
     },
+    /// Attaches a leaf's to that of the table that it is a part of.
+    Attach {
+        /// The leaf.
+        table: QualifiedName,
+        /// Its index.
+        index: Ident,
+        /// What it covers behind the owner.
+        over: KeyColumns,
+        /// The index that it becomes a part of.
+        parent: QualifiedName,
+    },
     /// Makes built indexes constraints, in one transaction.
     Seal {
         /// The table, or a leaf.
@@ -57,14 +68,17 @@ impl KeyOp {
     /// The table that it works on.
     pub fn table(&self) -> &QualifiedName {
         match self {
-            KeyOp::Build { table, .. } | KeyOp::BuildParent { table, .. } | KeyOp::Seal { table, .. } => table,
+            KeyOp::Build { table, .. }
+            | KeyOp::BuildParent { table, .. }
+            | KeyOp::Attach { table, .. }
+            | KeyOp::Seal { table, .. } => table,
         }
     }
 
     /// The index that it is about, where it is one.
     pub fn object(&self) -> Option<&Ident> {
         match self {
-            KeyOp::Build { index, .. } | KeyOp::BuildParent { index, .. } => Some(index),
+            KeyOp::Build { index, .. } | KeyOp::BuildParent { index, .. } | KeyOp::Attach { index, .. } => Some(index),
             KeyOp::Seal { .. } => None,
         }
     }
@@ -73,6 +87,7 @@ impl KeyOp {
         match self {
             KeyOp::Build { .. } => "build-key",
             KeyOp::BuildParent { .. } => "create-parent-key",
+            KeyOp::Attach { .. } => "attach-key",
             KeyOp::Seal { .. } => "seal-keys",
         }
     }
@@ -82,21 +97,22 @@ impl KeyOp {
         match self {
             KeyOp::Build { .. } => LockLevel::ShareUpdateExclusive,
             KeyOp::BuildParent { .. } => LockLevel::Share,
-            KeyOp::Seal { .. } => LockLevel::AccessExclusive,
+            // Of the first, on the leaf's index, which every reader of the leaf opens.
+            KeyOp::Attach { .. } | KeyOp::Seal { .. } => LockLevel::AccessExclusive,
         }
     }
 
     pub(super) fn mode(&self) -> TxnMode {
         match self {
             KeyOp::Build { .. } => TxnMode::Autocommit,
-            KeyOp::BuildParent { .. } | KeyOp::Seal { .. } => TxnMode::Transaction,
+            KeyOp::BuildParent { .. } | KeyOp::Attach { .. } | KeyOp::Seal { .. } => TxnMode::Transaction,
         }
     }
 
     pub(super) fn duration(&self) -> Held {
         match self {
             KeyOp::Build { .. } => Held::Scan,
-            KeyOp::BuildParent { .. } | KeyOp::Seal { .. } => Held::CatalogOnly,
+            KeyOp::BuildParent { .. } | KeyOp::Attach { .. } | KeyOp::Seal { .. } => Held::CatalogOnly,
         }
     }
 }

@@ -106,6 +106,10 @@ kinds! {
     UniqueGlobal = "unique-global", Notice, "Expect collisions once there is a second tenant.";
     /// A unique key was decided to stay unique over all tenants.
     UniqueKept = "unique-kept", Notice, "Nothing; it is what the configuration says.";
+    /// A unique key that is checked late is checked at once while the one within each tenant is built.
+    UniqueDeferrable = "unique-deferrable", Notice, "Let no transaction swap such values during the run, or leave the key global.";
+    /// Functions or statements name a key that becomes unique within each tenant as the target of ON CONFLICT.
+    ConflictTarget = "conflict-target", Notice, "Put the owner column into the target after the run and before the old key goes.";
     /// Rows may refer only to rows of their own tenant.
     ReferenceCompared = "reference-compared", Notice, "Let such rows have one owner; set a reference to \"global\" where that is meant otherwise.";
     /// A reference was decided to lead to other tenants' rows too.

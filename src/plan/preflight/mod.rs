@@ -4,6 +4,7 @@
 //! fingerprint, depends on either of the two: preflight only speaks.
 
 mod code;
+mod conflict;
 mod disk;
 mod kind;
 mod names;
@@ -85,6 +86,7 @@ pub(super) fn examine(config: &Config, catalog: &Catalog, owners: &Owners, plan:
     names::examine(&preflight, &mut found);
     objects::examine(&preflight, &mut found);
     code::examine(&preflight, &mut found);
+    conflict::examine(&preflight, &mut found);
     throttle::examine(&preflight, &mut found);
     found
 }

@@ -40,30 +40,29 @@ fn single(at: usize, step: &ScriptStep) -> Line<'_> {
     Line { number: at + 1, step, title: step.title.clone() }
 }
 
-/// Steps of partitions without one of the whole table between them, gathered by their verb.
+/// Steps of partitions without one of the whole table between them, gathered by what they do.
 fn of_partitions(at: usize, steps: &[ScriptStep]) -> Vec<Line<'_>> {
-    let mut kinds: Vec<(&str, usize, usize)> = Vec::new();
+    let mut kinds: Vec<(String, usize, usize)> = Vec::new();
     for (place, step) in steps.iter().enumerate() {
-        match kinds.iter_mut().find(|(verb, _, _)| *verb == self::verb(step)) {
+        match kinds.iter_mut().find(|(kind, _, _)| *kind == self::kind(step)) {
             Some((_, _, count)) => *count += 1,
-            None => kinds.push((verb(step), place, 1)),
+            None => kinds.push((kind(step), place, 1)),
         }
     }
     if kinds.iter().all(|(_, _, count)| *count <= SHOWN) {
         return steps.iter().enumerate().map(|(place, step)| single(at + place, step)).collect();
     }
-    let line = |(_, place, count): &(&str, usize, usize)| {
+    let line = |(_, place, count): &(String, usize, usize)| {
         let step = &steps[*place];
         Line { number: at + place + 1, step, title: title(step, *count) }
     };
     kinds.iter().map(line).collect()
 }
 
-/// `vacuum` of `backfill/public.events/vacuum/public.events_2024`.
-fn verb(step: &ScriptStep) -> &str {
+/// What is the same of a step for every partition.
+fn kind(step: &ScriptStep) -> String {
     let partition = step.partition.as_ref().map(ToString::to_string).unwrap_or_default();
-    let head = step.id.strip_suffix(&format!("/{partition}")).unwrap_or(&step.id);
-    head.rsplit('/').next().unwrap_or(head)
+    step.title.replacen(&partition, "", 1)
 }
 
 fn title(step: &ScriptStep, count: usize) -> String {

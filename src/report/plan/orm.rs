@@ -9,8 +9,8 @@ mod rails;
 
 use std::io::{self, Write};
 
-use crate::catalog::{Catalog, Ident};
-use crate::sql::{Document, OwnerColumn};
+use crate::catalog::{Catalog, Ident, Index};
+use crate::sql::{Document, OwnerColumn, TenantKey};
 
 /// Writes the notes for every tool.
 pub(super) fn write(plan: &Document, out: &mut impl Write) -> io::Result<()> {
@@ -19,6 +19,10 @@ pub(super) fn write(plan: &Document, out: &mut impl Write) -> io::Result<()> {
     for notes in [drizzle::notes, prisma::notes, alembic::notes, rails::notes, django::notes] {
         writeln!(out, "\n{}", notes(&tables).trim_end())?;
     }
+    let keys: String = plan.script.owner_columns.iter().map(keys).collect();
+    if !keys.is_empty() {
+        writeln!(out, "\n{KEYS}\n\n{}", keys.trim_end())?;
+    }
     Ok(())
 }
 
@@ -26,17 +30,28 @@ const HEAD: &str = "\
 # What the models need after the conversion
 
 A tool that compares its models with the database, or makes the one from the other, removes what it does not know. The
-conversion adds to every table below: a column, its index, a foreign key to the tenants table, and triggers whose names
+conversion adds to every table below: a column, an index where no key serves, a foreign key to the tenants table, and triggers whose names
 begin with `~tenantctl_`; their functions are in schema `tenantctl`. Every tool must leave that schema and those triggers
 alone. The column is nullable from phase `expand` on and NOT NULL from `enforce` on: deploy the models below after
 `enforce`; until then the application may go on without them, except that it must name columns where it inserts or copies
 whole rows.";
 
+const KEYS: &str = "\
+## Unique keys and the keys that references lead to
+
+Add these to the models as well, and leave what is there: the old ones go only when nobody relies on them any more.
+";
+
+fn keys(column: &OwnerColumn) -> String {
+    let line = |key: &TenantKey| format!("- `{}`: `{}`, unique over ({})\n", column.table, key.name, key.columns);
+    column.keys.iter().map(line).collect()
+}
+
 /// A table as the notes need it.
 struct Model<'a> {
     column: &'a OwnerColumn,
-    /// The index on the owner column.
-    index: String,
+    /// The index on the owner column alone; a key may do as well.
+    index: Option<String>,
     /// The foreign key to the tenants table.
     foreign_key: String,
 }
@@ -45,13 +60,13 @@ impl<'a> Model<'a> {
     fn of(column: &'a OwnerColumn, catalog: &Catalog) -> Self {
         let now = catalog.tables.get(&column.table);
         let there = |found: Option<&Ident>| found.map(Ident::to_string).unwrap_or_default();
-        let leads = |columns: &[Option<Ident>]| columns.first() == Some(&Some(column.column.clone()));
-        let index = now.and_then(|table| table.indexes.iter().find(|index| leads(&index.columns)));
+        let alone = |index: &&Index| index.columns == [Some(column.column.clone())] && !index.unique && !index.partial;
+        let index = now.and_then(|table| table.indexes.iter().find(alone));
         let key = now.and_then(|table| {
             table.foreign_keys_to(&column.tenants).find(|key| key.columns == [column.column.clone()])
         });
         Model {
-            index: there(column.index.as_ref().or(index.map(|index| &index.name))),
+            index: column.index.as_ref().or(index.map(|index| &index.name)).map(Ident::to_string),
             foreign_key: there(column.foreign_key.as_ref().or(key.map(|key| &key.name))),
             column,
         }

@@ -47,6 +47,7 @@ INSERT INTO "Rule Rows" ("ruleId", tenant_id) VALUES (2, 1), (3, 1);
 CREATE TABLE templates (
     id BIGSERIAL PRIMARY KEY,
     name TEXT NOT NULL,
+    code TEXT UNIQUE,
     tenant_id BIGINT NOT NULL CONSTRAINT templates_tenant_id_fkey REFERENCES tenants (id)
 );
 CREATE INDEX templates_tenant_id_idx ON templates (tenant_id);

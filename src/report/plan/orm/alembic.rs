@@ -52,11 +52,14 @@ fn table(model: &Model) -> String {
         Some(id) => format!(", server_default={}", quoted(id)),
         None => ", server_default=FetchedValue()".to_owned(),
     };
+    let index = match &model.index {
+        Some(index) => format!("__table_args__ = (Index({}, {}),)\n", quoted(index), quoted(&column.column)),
+        None => String::new(),
+    };
     format!(
-        "`{}`:\n\n```python\n__table_args__ = (Index({}, {name}),)\n{} = mapped_column({name}, {}, ForeignKey({}, \
+        "`{}`:\n\n```python\n{index}{} = mapped_column({name}, {}, ForeignKey({}, \
          name={}), nullable=False{default})\n```\n\n",
         column.table,
-        quoted(&model.index),
         attribute(column.column.as_str()),
         kind(model.id()),
         quoted(target),

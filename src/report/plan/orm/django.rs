@@ -52,16 +52,14 @@ fn table(model: &Model) -> String {
         // The trigger fills what is NULL.
         None => ", null=True".to_owned(),
     };
-    let index = match model.index.len() <= LONGEST_INDEX {
-        true => format!(
-            "\n\nclass Meta:\n    indexes = [models.Index(fields=[{}], name={})]",
-            quoted(field),
-            quoted(&model.index)
-        ),
-        false => format!(
-            "\n# The index {} is there; Django takes no name of more than {LONGEST_INDEX} characters.",
-            model.index
-        ),
+    let index = match &model.index {
+        None => String::new(),
+        Some(index) if index.len() <= LONGEST_INDEX => {
+            format!("\n\nclass Meta:\n    indexes = [models.Index(fields=[{}], name={})]", quoted(field), quoted(index))
+        }
+        Some(index) => {
+            format!("\n# The index {index} is there; Django takes no name of more than {LONGEST_INDEX} characters.")
+        }
     };
     format!(
         "`{}`:\n\n```python\n{field} = models.ForeignKey({}, models.DO_NOTHING, db_column={}, db_index=False, \

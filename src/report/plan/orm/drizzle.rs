@@ -30,14 +30,17 @@ fn table(model: &Model) -> String {
         Some(id) => format!(".default({})", quoted(id)),
         None => String::new(),
     };
+    let index = match &model.index {
+        Some(index) => format!("  index({}).on(table.{property}),\n", quoted(index)),
+        None => String::new(),
+    };
     let tenants = camel(column.tenants.name.as_str());
     let id = camel(column.tenants_id.as_str());
     format!(
         "`{}`: the column, and in the third argument of `pgTable`:\n\n```ts\n{property}: {kind}.notNull(){default},\n\n\
-         (table) => [\n  index({}).on(table.{property}),\n  foreignKey({{ name: {}, columns: [table.{property}], \
+         (table) => [\n{index}  foreignKey({{ name: {}, columns: [table.{property}], \
          foreignColumns: [{tenants}.{id}] }}),\n]\n```\n\n",
         column.table,
-        quoted(&model.index),
         quoted(&model.foreign_key),
     )
 }

@@ -39,14 +39,17 @@ fn table(model: &Model) -> String {
     };
     let map =
         if field == column.column.as_str() { String::new() } else { format!(" @map({})", quoted(&column.column)) };
+    let index = match &model.index {
+        Some(index) => format!("\n@@index([{field}], map: {})\n", quoted(index)),
+        None => String::new(),
+    };
     let tenants = self::field(column.tenants.name.as_str());
     let id = self::field(column.tenants_id.as_str());
     format!(
         "`{}`:\n\n```prisma\n{field} {kind}{default}{map}\n{tenants} {tenants} @relation(fields: [{field}], references: \
-         [{id}], onDelete: NoAction, onUpdate: NoAction, map: {})\n\n@@index([{field}], map: {})\n```\n\n",
+         [{id}], onDelete: NoAction, onUpdate: NoAction, map: {})\n{index}```\n\n",
         column.table,
         quoted(&model.foreign_key),
-        quoted(&model.index),
     )
 }
 
