@@ -60,15 +60,20 @@ pub struct ForeignKey {
 }
 
 impl ForeignKey {
+    /// Its columns, each with the parent's.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Ident, &Ident)> {
+        self.columns.iter().zip(&self.parent_columns)
+    }
+
     /// Whether it compares the owners of both rows, besides other columns.
     pub fn compares(&self, owner: &Ident) -> bool {
-        let mut pairs = self.columns.iter().zip(&self.parent_columns);
+        let mut pairs = self.pairs();
         self.columns.len() > 1 && pairs.any(|pair| pair == (owner, owner))
     }
 
     /// The same without the owner.
     pub(super) fn without(&self, owner: &Ident) -> ForeignKey {
-        let pairs = self.columns.iter().zip(&self.parent_columns).filter(|pair| *pair != (owner, owner));
+        let pairs = self.pairs().filter(|pair| *pair != (owner, owner));
         let (columns, parent_columns) = pairs.map(|(column, parent)| (column.clone(), parent.clone())).unzip();
         ForeignKey { columns, parent_columns, ..self.clone() }
     }

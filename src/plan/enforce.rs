@@ -10,7 +10,7 @@ use crate::catalog::{Catalog, ForeignKey, Ident, Index, QualifiedName, Table, Ta
 /// The first major version whose NOT NULL can be added NOT VALID (PostgreSQL 18 release notes, E.1.3.3).
 pub const NOT_NULL_NOT_VALID: u32 = 18;
 /// The first major version that takes a NOT VALID foreign key on a partitioned table (the same notes, E.1.3.3).
-const KEY_NOT_VALID_ON_ROOT: u32 = 18;
+pub(super) const KEY_NOT_VALID_ON_ROOT: u32 = 18;
 
 /// The steps of the phase for one table: only what the catalog does not show as done.
 pub(super) fn ops(
@@ -156,8 +156,11 @@ struct Tree<'a> {
 
 impl Tree<'_> {
     fn ops(&self) -> Vec<Op> {
-        let mut ops = unique::ops(self.plan, self.table, self.now, self.catalog, self.relations, &[]);
-        if !unique::leads_with_owner(self.plan, self.table, self.now) {
+        let mut ops = reference::keys(self.plan, self.table, self.now, self.catalog, self.relations);
+        let is_served = !ops.is_empty() || unique::leads_with_owner(self.plan, self.table, self.now);
+        let keys = unique::ops(self.plan, self.table, self.now, self.catalog, self.relations, &ops);
+        ops.extend(keys);
+        if !is_served {
             ops.extend(self.index());
         }
         ops.extend(self.not_null());

@@ -266,7 +266,12 @@ impl Plan {
         // Every key that a row may refer to is there by now, and every row has its owner.
         for owned in &owners.tables {
             if let (Some(table), Some(now)) = (plan.tables.get(&owned.name), catalog.tables.get(&owned.name)) {
-                writer.add_about("references_", Phase::Enforce, Some(&owned.name), reference::ops(&plan, table, now));
+                writer.add_about(
+                    "references_",
+                    Phase::Enforce,
+                    Some(&owned.name),
+                    reference::ops(&plan, table, now, catalog),
+                );
             }
         }
         plan.migrations = writer.migrations;

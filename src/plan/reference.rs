@@ -1,12 +1,17 @@
 //! Foreign keys between tenant-scoped tables: the ones that compare owners, too, and the unique keys that they lead to.
 
+mod tree;
+
 use super::enforce::{RelationNames, free_name};
 use super::{KeyColumns, KeyOp, Op, OwnedTable, Plan, Reference, ReferenceOp, TablePlan, unique};
-use crate::catalog::{Action, Catalog, ForeignKey, Ident, Index, ReferenceDetails, Table};
+use crate::catalog::{Action, Catalog, ForeignKey, Ident, Index, QualifiedName, ReferenceDetails, Table};
 use crate::config::KeyScope;
 
 /// The first major version that sets only some columns of a foreign key to NULL (PostgreSQL 15 release notes, E.1.3.5).
 const SET_SOME_COLUMNS: u32 = 15;
+
+/// The most columns that a key can have (docs, Appendix K, "index keys").
+const MOST_COLUMNS: usize = 32;
 
 /// The foreign keys of a table that lead to rows that have owners, and do not compare them.
 pub(super) fn uncompared<'a>(
@@ -14,17 +19,42 @@ pub(super) fn uncompared<'a>(
     table: &'a TablePlan,
     now: &'a Table,
 ) -> impl Iterator<Item = &'a ForeignKey> {
-    let owner = &plan.owner_column;
-    let is_whole = |table: &TablePlan| table.partitions.is_none();
+    between_tenants(plan, table, now).filter(|key| obstacle(key, &plan.owner_column).is_none())
+}
+
+/// The foreign keys that are to compare owners and cannot, each with the reason.
+pub(super) fn incomparable<'a>(
+    plan: &'a Plan,
+    table: &'a TablePlan,
+    now: &'a Table,
+) -> impl Iterator<Item = (&'a ForeignKey, &'static str)> {
+    between_tenants(plan, table, now).filter_map(|key| Some((key, obstacle(key, &plan.owner_column)?)))
+}
+
+/// Those between tenant-scoped tables that nobody wants to lead to other tenants' rows, and that do not compare owners.
+fn between_tenants<'a>(plan: &'a Plan, table: &'a TablePlan, now: &'a Table) -> impl Iterator<Item = &'a ForeignKey> {
     now.foreign_keys.iter().filter(move |key| {
-        is_whole(table)
-            && plan.tables.get(&key.parent).is_some_and(is_whole)
-            && !key.columns.contains(owner)
-            && !key.period
-            && key.enforced
-            && key.triggers_enabled
+        plan.tables.contains_key(&key.parent)
+            && !key.pairs().any(|(column, parent)| *column == plan.owner_column && *parent == plan.owner_column)
             && !is_global(&table.owned, &key.name)
     })
+}
+
+/// Why a key cannot have one beside it that compares owners; nothing where it can.
+fn obstacle(key: &ForeignKey, owner: &Ident) -> Option<&'static str> {
+    if key.period {
+        Some("it compares periods (PERIOD)")
+    } else if !key.enforced {
+        Some("it is NOT ENFORCED")
+    } else if !key.triggers_enabled {
+        Some("its triggers are disabled")
+    } else if key.columns.contains(owner) {
+        Some("it compares the owner with another column")
+    } else if key.columns.len() >= MOST_COLUMNS {
+        Some("it has as many columns as a key can have")
+    } else {
+        None
+    }
 }
 
 fn is_global(table: &OwnedTable, name: &Ident) -> bool {
@@ -40,6 +70,25 @@ pub(super) fn keys(
     catalog: &Catalog,
     relations: &RelationNames,
 ) -> Vec<Op> {
+    let wanted = wanted(plan, table, now, catalog);
+    if let Some(partitions) = &table.partitions {
+        let key = |columns: Vec<Ident>| tree::key(plan, (table, partitions), now, catalog, relations, &columns);
+        return wanted.into_iter().flat_map(key).collect();
+    }
+    let name = &table.owned.name;
+    let build = |columns: Vec<Ident>| {
+        // An INVALID one is what a broken build left: the step drops it and builds again.
+        let broken =
+            |index: &Ident| now.indexes.iter().any(|there| there.name == *index && !there.valid && there.unique);
+        let taken = |index: &Ident| !broken(index) && relations.contain(&name.schema, index);
+        let index = free_name(&key_name(plan, name, &columns), taken);
+        Op::Key(KeyOp::Build { table: name.clone(), index, over: KeyColumns::Of(columns) })
+    };
+    wanted.into_iter().map(build).collect()
+}
+
+/// The columns that foreign keys lead to together with the owner, each set once and only where no index is over them.
+fn wanted(plan: &Plan, table: &TablePlan, now: &Table, catalog: &Catalog) -> Vec<Vec<Ident>> {
     let name = &table.owned.name;
     let mut wanted: Vec<Vec<Ident>> = Vec::new();
     for (child, child_table) in &plan.tables {
@@ -57,17 +106,13 @@ pub(super) fn keys(
             }
         }
     }
-    let build = |columns: Vec<Ident>| {
-        let words = columns.iter().map(Ident::as_str);
-        let parts: Vec<&str> =
-            [name.name.as_str(), plan.owner_column.as_str()].into_iter().chain(words).chain(["key"]).collect();
-        // An INVALID one is what a broken build left: the step drops it and builds again.
-        let broken =
-            |index: &Ident| now.indexes.iter().any(|there| there.name == *index && !there.valid && there.unique);
-        let index = free_name(&parts, |index| !broken(index) && relations.contain(&name.schema, index));
-        Op::Key(KeyOp::Build { table: name.clone(), index, over: KeyColumns::Of(columns) })
-    };
-    wanted.into_iter().map(build).collect()
+    wanted
+}
+
+/// `tasks_tenant_id_id_key`, in its parts.
+fn key_name<'a>(plan: &'a Plan, table: &'a QualifiedName, columns: &'a [Ident]) -> Vec<&'a str> {
+    let words = columns.iter().map(Ident::as_str);
+    [table.name.as_str(), plan.owner_column.as_str()].into_iter().chain(words).chain(["key"]).collect()
 }
 
 /// Whether a foreign key over the owner and these columns can lead to the index (docs, CREATE TABLE, REFERENCES); to one
@@ -91,38 +136,50 @@ fn is_over<'a>(some: impl Iterator<Item = &'a Ident>, sorted: &[Ident]) -> bool 
 }
 
 /// The steps that make the table's references compare owners.
-pub(super) fn ops(plan: &Plan, table: &TablePlan, now: &Table) -> Vec<Op> {
+pub(super) fn ops(plan: &Plan, table: &TablePlan, now: &Table, catalog: &Catalog) -> Vec<Op> {
     let mut ops = Vec::new();
+    let mut added: Vec<Reference> = Vec::new();
     for key in uncompared(plan, table, now) {
         let Some(details) = &key.details else { continue };
         let there = now.foreign_keys.iter().find(|other| compares_owners(other, key, &plan.owner_column));
-        let child = || table.owned.name.clone();
-        let reference = Box::new(reference(plan, table, now, key, details, there));
-        match there {
-            Some(there) if there.validated => continue,
-            Some(_) => {}
-            None => {
-                ops.push(Op::Reference(ReferenceOp::Check { child: child(), reference: reference.clone() }));
-                ops.push(Op::Reference(ReferenceOp::Add { child: child(), reference: reference.clone() }));
-            }
+        let mut reference = reference(plan, table, now, key, details, there);
+        let is_twin = |other: &Reference| {
+            let same = |one: &Reference| (one.parent.clone(), one.columns.clone(), one.parent_columns.clone());
+            same(other) == same(&reference)
+        };
+        // A key that was never proven for all rows says no more with the owner in it.
+        let is_done = there.is_some_and(|there| there.validated || !key.validated);
+        if is_done || added.iter().any(is_twin) {
+            continue;
         }
-        ops.push(Op::Reference(ReferenceOp::Validate { child: child(), reference }));
+        match &table.partitions {
+            Some(partitions) => {
+                ops.extend(tree::references(plan, (table, partitions), catalog, key, there, &mut reference));
+            }
+            None => ops.extend(of_one(table, key, there, &reference)),
+        }
+        added.push(reference);
     }
     ops
 }
 
+/// The steps for one key of a table that is not partitioned.
+fn of_one(table: &TablePlan, key: &ForeignKey, there: Option<&ForeignKey>, reference: &Reference) -> Vec<Op> {
+    let child = || table.owned.name.clone();
+    let reference = || Box::new(reference.clone());
+    let mut ops = vec![ReferenceOp::Check { child: child(), reference: reference() }];
+    ops.extend(there.is_none().then(|| ReferenceOp::Add { child: child(), reference: reference() }));
+    ops.extend(key.validated.then(|| ReferenceOp::Validate { child: child(), reference: reference() }));
+    ops.into_iter().map(Op::Reference).collect()
+}
+
 /// Whether a key leads where the other one does, and compares owners besides.
 fn compares_owners(key: &ForeignKey, other: &ForeignKey, owner: &Ident) -> bool {
-    let pairs = |key: &ForeignKey| {
-        let mut pairs: Vec<(Ident, Ident)> =
-            key.columns.iter().cloned().zip(key.parent_columns.iter().cloned()).collect();
-        pairs.sort();
-        pairs
-    };
-    let mut wanted = pairs(other);
-    wanted.push((owner.clone(), owner.clone()));
+    let mut wanted: Vec<(&Ident, &Ident)> = other.pairs().chain([(owner, owner)]).collect();
     wanted.sort();
-    key.parent == other.parent && pairs(key) == wanted
+    let mut pairs: Vec<(&Ident, &Ident)> = key.pairs().collect();
+    pairs.sort();
+    key.parent == other.parent && pairs == wanted
 }
 
 /// It does nothing when its parent's columns change. The owner is one of them, and whoever passes a new one down gives way to
@@ -162,14 +219,21 @@ fn on_delete(plan: &Plan, key: &ForeignKey, details: &ReferenceDetails) -> (Acti
 
 /// `tasks_author_id_fkey` becomes `tasks_tenant_id_author_id_fkey`.
 fn name(table: &TablePlan, now: &Table, key: &ForeignKey, owner: &Ident) -> Ident {
+    free_name(&name_parts(table, key, owner), |name| is_taken(table, now, name, owner))
+}
+
+fn name_parts<'a>(table: &'a TablePlan, key: &'a ForeignKey, owner: &'a Ident) -> Vec<&'a str> {
     let of = table.owned.name.name.as_str();
-    let taken = |name: &Ident| {
-        now.foreign_keys.iter().any(|key| key.name == *name)
-            || now.checks.iter().any(|check| check.name == *name)
-            || now.keys.iter().any(|key| key.name == *name)
-    };
-    match key.name.as_str().strip_prefix(&format!("{of}_")) {
-        Some(rest) => free_name(&[of, owner.as_str(), rest], taken),
-        None => free_name(&[key.name.as_str(), owner.as_str()], taken),
+    match key.name.as_str().strip_prefix(of).and_then(|rest| rest.strip_prefix('_')) {
+        Some(rest) => vec![of, owner.as_str(), rest],
+        None => vec![key.name.as_str(), owner.as_str()],
     }
+}
+
+/// Whether a constraint of the table has the name, or the key to the tenants will.
+fn is_taken(table: &TablePlan, now: &Table, name: &Ident, owner: &Ident) -> bool {
+    *name == Ident::derived(&[table.owned.name.name.as_str(), owner.as_str(), "fkey"])
+        || now.foreign_keys.iter().any(|key| key.name == *name)
+        || now.checks.iter().any(|check| check.name == *name)
+        || now.keys.iter().any(|key| key.name == *name)
 }

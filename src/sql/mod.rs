@@ -47,7 +47,7 @@ pub use condition::{Condition, ConditionKind};
 pub use document::Document;
 pub use lists::Lists;
 pub use overview::{TableOverview, TableOwner, TableScope};
-pub use owner_column::{OwnerColumn, TenantKey};
+pub use owner_column::{OwnerColumn, OwnerReference, TenantKey};
 pub use probe::StepState;
 pub use script::{MigrationScript, Script, ScriptStep, Work, render};
 pub use tree::DRIFTED;

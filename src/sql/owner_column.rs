@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::unique_key;
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{KeyOp, Op, Owner, Plan, TablePlan};
+use crate::plan::{KeyOp, Op, Owner, Plan, Reference, ReferenceOp, TablePlan};
 
 /// A table's owner column with what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +25,9 @@ pub struct OwnerColumn {
     /// The unique keys that lead with it and that this plan builds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<TenantKey>,
+    /// The foreign keys that this plan adds and that compare owners.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<OwnerReference>,
     /// The tenants table.
     pub tenants: QualifiedName,
     /// Its primary key.
@@ -40,6 +43,19 @@ pub struct TenantKey {
     pub columns: String,
 }
 
+/// A foreign key that compares owners.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnerReference {
+    /// Its name.
+    pub name: Ident,
+    /// The columns that refer; the owner comes first.
+    pub columns: Vec<Ident>,
+    /// The table that they refer to.
+    pub parent: QualifiedName,
+    /// The columns there, in the same order.
+    pub parent_columns: Vec<Ident>,
+}
+
 /// One for every tenant-scoped table, by name.
 pub(super) fn owner_columns(plan: &Plan) -> Vec<OwnerColumn> {
     plan.tables.values().map(|table| owner_column(plan, table)).collect()
@@ -48,7 +64,8 @@ pub(super) fn owner_columns(plan: &Plan) -> Vec<OwnerColumn> {
 fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
     let name = &table.owned.name;
     let steps = plan.migrations.iter().filter(|migration| migration.table.as_ref() == Some(name));
-    let (mut index_made, mut key_added, mut keys) = (None, None, Vec::new());
+    let (mut index_made, mut key_added) = (None, None);
+    let (mut keys, mut references) = (Vec::new(), Vec::new());
     for step in steps.flat_map(|migration| &migration.steps) {
         match &step.op {
             Op::BuildIndex { index, table } | Op::CreateParentIndex { index, table, .. } if table == name => {
@@ -62,6 +79,11 @@ fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
             {
                 keys.push(TenantKey { name: index.clone(), columns: unique_key::columns_in_words(plan, over) });
             }
+            Op::Reference(ReferenceOp::Add { child, reference } | ReferenceOp::Adopt { child, reference })
+                if child == name =>
+            {
+                references.push(owner_reference(reference));
+            }
             _ => {}
         }
     }
@@ -73,7 +95,17 @@ fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
         index: index_made,
         foreign_key: key_added,
         keys,
+        references,
         tenants: plan.tenants.table.clone(),
         tenants_id: plan.tenants.columns.id.clone(),
+    }
+}
+
+fn owner_reference(reference: &Reference) -> OwnerReference {
+    OwnerReference {
+        name: reference.constraint.clone(),
+        columns: reference.columns.clone(),
+        parent: reference.parent.clone(),
+        parent_columns: reference.parent_columns.clone(),
     }
 }

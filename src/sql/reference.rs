@@ -44,7 +44,10 @@ fn add(child: &QualifiedName, reference: &Reference) -> String {
 /// What must be so before the key is added; nothing for an operation that does something.
 pub(super) fn condition(plan: &Plan, op: &ReferenceOp) -> Option<Condition> {
     let ReferenceOp::Check { child, reference } = op else { return None };
-    let key = plan.table(child).map_or(&[][..], |table| &table.key);
+    let table = plan.table(child);
+    let (key, is_tree) =
+        (table.map_or(&[][..], |table| &table.key), table.is_some_and(|table| table.partitions.is_some()));
+    let order = if is_tree { "c.tableoid, c.ctid" } else { "c.ctid" };
     let crossing = crossing(plan, child, reference);
     let (old, parent) = (&reference.old, &reference.parent);
     Some(Condition {
@@ -52,10 +55,10 @@ pub(super) fn condition(plan: &Plan, op: &ReferenceOp) -> Option<Condition> {
         found: format!("rows of {child} refer by {old} to rows of {parent} that belong to another tenant"),
         remedy: format!(
             "correct the owner or the reference of these rows and run `tenantctl migrate` again; where they are meant to \
-             cross tenants, set {old} = {{ scope = \"global\", reason = \"...\" }} under [tables.{child}.references]"
+             cross tenants, set references.{old} = {{ scope = \"global\", reason = \"...\" }} in the rule of {child}"
         ),
         count: Query::new(format!("SELECT count(*) {crossing}")),
-        sample: Query::new(format!("SELECT {} {crossing} ORDER BY c.ctid LIMIT {SAMPLE}", name(key))),
+        sample: Query::new(format!("SELECT {} {crossing} ORDER BY {order} LIMIT {SAMPLE}", name(key, is_tree))),
     })
 }
 
@@ -73,10 +76,13 @@ fn crossing(plan: &Plan, child: &QualifiedName, reference: &Reference) -> String
     )
 }
 
-/// A row as a condition that finds it: by its key, or by its position where there is none.
-fn name(key: &[Column]) -> String {
+/// A row as a condition that finds it: by its key, or by its place where there is none.
+fn name(key: &[Column], is_tree: bool) -> String {
     if key.is_empty() {
-        return "format('ctid = %L', c.ctid)".to_owned();
+        return match is_tree {
+            true => "format('tableoid = %L::regclass AND ctid = %L', c.tableoid::regclass, c.ctid)".to_owned(),
+            false => "format('ctid = %L', c.ctid)".to_owned(),
+        };
     }
     let pattern = vec!["%I = %L"; key.len()].join(" AND ");
     let values = key.iter().map(|column| format!(", {}, c.{}", literal(column.name.as_str()), ident(&column.name)));

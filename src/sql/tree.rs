@@ -3,7 +3,7 @@
 use super::Statement;
 use super::quote::{dollar, ident, literal, qualified};
 use crate::catalog::{Ident, QualifiedName};
-use crate::plan::{LockLevel, Op, Partitions, Plan};
+use crate::plan::{LockLevel, Op, Partitions, Plan, ReferenceOp};
 
 /// The SQLSTATE of a partition that came in since the plan.
 pub const DRIFTED: &str = "TN002";
@@ -11,29 +11,38 @@ pub const DRIFTED: &str = "TN002";
 /// Takes the locks of a whole tree in one statement, so that `statement_timeout` bounds the wait for all of them:
 /// `lock_timeout` counts for each anew, and the first is held while the last is waited for.
 pub(super) fn locks(plan: &Plan, op: &Op) -> Vec<Statement> {
-    let Some((table, mode)) = locked(op) else { return Vec::new() };
-    if !is_parted(plan, table) {
+    let locked = locked(plan, op);
+    if !locked.iter().any(|(table, _)| is_parted(plan, table)) {
         return Vec::new();
     }
-    let tenants = matches!(op, Op::AdoptForeignKey { .. }).then(|| (&plan.tenants.table, LockLevel::AccessExclusive));
     let lock = |(table, mode): (&QualifiedName, LockLevel)| {
         Statement::new(format!("LOCK TABLE {} IN {mode} MODE", qualified(table)))
     };
-    std::iter::once((table, mode)).chain(tenants).map(lock).collect()
+    locked.into_iter().map(lock).collect()
 }
 
-/// What an operation locks that goes through a whole tree, and how strongly.
-fn locked(op: &Op) -> Option<(&QualifiedName, LockLevel)> {
+/// What an operation locks that goes through a whole tree, and how strongly; the table whose rows refer comes first, as in
+/// an INSERT.
+fn locked<'a>(plan: &'a Plan, op: &'a Op) -> Vec<(&'a QualifiedName, LockLevel)> {
     match op {
         Op::AddOwnerColumn(table) | Op::AddNotNull { table, .. } | Op::SetNotNull { table, .. } => {
-            Some((table, LockLevel::AccessExclusive))
+            vec![(table, LockLevel::AccessExclusive)]
         }
         Op::PassOwnerDown { parent: table, .. }
         | Op::FollowOwner(table)
         | Op::SettleFiller(table)
-        | Op::AddForeignKey { table, .. }
-        | Op::AdoptForeignKey { table, .. } => Some((table, LockLevel::ShareRowExclusive)),
-        _ => None,
+        | Op::AddForeignKey { table, .. } => vec![(table, LockLevel::ShareRowExclusive)],
+        Op::AdoptForeignKey { table, .. } => {
+            vec![(table, LockLevel::ShareRowExclusive), (&plan.tenants.table, LockLevel::AccessExclusive)]
+        }
+        Op::Reference(op @ (ReferenceOp::Add { child, reference } | ReferenceOp::Adopt { child, reference })) => {
+            let parent = (&reference.parent, op.lock());
+            match *child == reference.parent {
+                true => vec![parent],
+                false => vec![(child, LockLevel::ShareRowExclusive), parent],
+            }
+        }
+        _ => Vec::new(),
     }
 }
 

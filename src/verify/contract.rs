@@ -3,7 +3,7 @@
 //! Where the plan refuses to go on, `verify` has a finding: a table without a rule and a rule without a table are what it
 //! is asked to look for. So reading never fails; what does not fit together is kept for the checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Catalog, Ident, QualifiedName, Table};
 use crate::config::{Config, KeyDecision, KeyScope, Scope, TableKey, TableRule, TenantsTable};
@@ -44,6 +44,8 @@ pub struct Contract {
     pub(super) named: Named,
     /// The unique keys that were decided about.
     unique: BTreeMap<QualifiedName, Vec<KeyDecision>>,
+    /// The foreign keys that may lead to other tenants' rows.
+    crossing: BTreeSet<(QualifiedName, Ident)>,
     /// Every rule that means exactly one table, in the file's order.
     good: Vec<String>,
     problems: Vec<RuleProblem>,
@@ -59,6 +61,7 @@ impl Contract {
             classes: BTreeMap::new(),
             named: plan::named(config, catalog),
             unique: BTreeMap::new(),
+            crossing: BTreeSet::new(),
             good: Vec::new(),
             problems: Vec::new(),
         };
@@ -75,6 +78,9 @@ impl Contract {
             [one] => {
                 if let Scope::Tenant(owner) = &rule.scope {
                     self.unique.insert((*one).clone(), owner.unique.clone());
+                    let is_global = |scope: &KeyScope| matches!(scope, KeyScope::Global { .. });
+                    let global = owner.references.iter().filter(|decision| is_global(&decision.scope));
+                    self.crossing.extend(global.map(|decision| ((*one).clone(), decision.name.clone())));
                 }
                 self.classify(one, class_of(&rule.scope))
             }
@@ -115,6 +121,11 @@ impl Contract {
             Some(&decision.scope)
         };
         of(table).or_else(|| catalog.root_of(table).and_then(of))
+    }
+
+    /// Whether a foreign key of the table may lead to other tenants' rows.
+    pub(super) fn may_cross(&self, table: &QualifiedName, key: &Ident) -> bool {
+        self.crossing.contains(&(table.clone(), key.clone()))
     }
 
     /// What the rows of a table are: a partition without a rule of its own follows its root.

@@ -3,12 +3,14 @@
 //! What the conversion itself made is left out: columns, indexes, keys and triggers of ours. Whether those are still right
 //! today is said instead, where the conversion was finished.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::Contract;
 use super::contract::Class;
 use crate::catalog::diff::differences;
-use crate::catalog::{Catalog, Change, Difference, Firing, Ident, Index, Object, QualifiedName, Table};
+use crate::catalog::{Catalog, Change, Difference, Firing, ForeignKey, Ident, Index, Object, QualifiedName, Table};
 use crate::config::KeyScope;
 use crate::plan::{FILL_ON_INSERT, FILL_ON_UPDATE};
 
@@ -175,6 +177,29 @@ impl Judge<'_> {
         matches!(scope, Some(KeyScope::Global { .. }))
     }
 
+    /// Keys that were there then and led to tenants' rows, and have none beside them that compares the owners.
+    fn unscoped(&self, name: &QualifiedName, table: &Table) -> Vec<Difference> {
+        let owner = &self.contract.owner;
+        let owned = |table: &QualifiedName| {
+            self.contract.class(table) == Some(Class::Tenant)
+                && self.now.tables.get(table).is_some_and(|table| table.column(owner).is_some())
+        };
+        let was = self.baseline.catalog.tables.get(name);
+        let had = |key: &&ForeignKey| was.is_some_and(|was| was.foreign_keys.iter().any(|old| old.name == key.name));
+        let is_scoped = |key: &ForeignKey| {
+            key.compares(owner) || table.foreign_keys.iter().any(|other| is_scoped_by(owner, key, other))
+        };
+        let lost = |key: &ForeignKey| Difference {
+            table: Some(name.clone()),
+            object: Object::ForeignKey(key.name.clone()),
+            change: Change::Changed,
+            text: format!("{name}: no foreign key beside {} compares the owners", key.name),
+        };
+        let keys = table.foreign_keys.iter().filter(had);
+        let keys = keys.filter(|key| owned(&key.parent) && !self.contract.may_cross(name, &key.name));
+        keys.filter(|key| key.enforced && !key.period && !is_scoped(key)).map(lost).collect()
+    }
+
     fn concern(&self, difference: &Difference) -> Option<Concern> {
         let owner = &self.contract.owner;
         if let (Object::Table, Some(name)) = (&difference.object, &difference.table) {
@@ -287,8 +312,15 @@ impl Judge<'_> {
             let text = format!("the index on {owner} is gone");
             lost.push(gone(Object::Index(owner.clone()), Change::Gone, text));
         }
+        lost.extend(self.unscoped(name, table));
         lost
     }
+}
+
+/// Whether a key leads as the other one does, and compares the owners besides.
+fn is_scoped_by(owner: &Ident, old: &ForeignKey, key: &ForeignKey) -> bool {
+    let wanted: BTreeSet<_> = old.pairs().chain([(owner, owner)]).collect();
+    key.parent == old.parent && old.columns.len() < wanted.len() && key.pairs().collect::<BTreeSet<_>>() == wanted
 }
 
 fn is_our_trigger(name: &str) -> bool {

@@ -1,9 +1,9 @@
 //! Family O, the part that the catalog tells: every tenant-scoped table has its owner column, and the database enforces
 //! that the owner is there and is a tenant.
 
-use super::proof::{self, NotNull};
+use super::proof::{self, NotNull, part};
 use super::{Case, Check, Contract, Cost, Outcome, Severity};
-use crate::catalog::{Catalog, QualifiedName, Table, TableKind};
+use crate::catalog::{Action, Catalog, Ident, QualifiedName, ReferenceDetails, Table, TableKind};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -48,6 +48,17 @@ pub(super) const CHECKS: &[Check] = &[
         violation: "ALTER TABLE templates DROP CONSTRAINT templates_tenant_id_fkey;",
         judge: foreign_key,
     },
+    Check {
+        id: "own-set-null",
+        severity: Severity::Error,
+        cost: Cost::Catalog,
+        promise: "no foreign key sets the owner column to NULL or to its default when a row that it refers to changes or goes",
+        harm: "deleting one row takes the owner from others, or fails because they must have one",
+        remedy: "make the key again with ON DELETE SET NULL (columns) without the owner (15 and later), or with another action",
+        violation: "ALTER TABLE \"Rule Rows\" ADD CONSTRAINT again FOREIGN KEY (\"ruleId\", tenant_id)\n\
+                    REFERENCES rules (id, tenant_id) ON DELETE SET NULL;",
+        judge: set_null,
+    },
 ];
 
 fn column_missing(contract: &Contract, catalog: &Catalog) -> Vec<Case> {
@@ -87,6 +98,28 @@ fn not_null(contract: &Contract, catalog: &Catalog) -> Vec<Case> {
         NotNull::Unknown(reason) => Case::settled(name, Outcome::Unverified { reason }),
     };
     contract.owned_tables(catalog).map(case).collect()
+}
+
+fn set_null(contract: &Contract, catalog: &Catalog) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (name, table) in contract.owned_tables(catalog) {
+        for key in table.foreign_keys.iter().filter(|key| key.columns.contains(&contract.owner)) {
+            let flaw = key.details.as_ref().and_then(|details| sets_owner(&contract.owner, details));
+            cases.push(Case::by_catalog(part(name, &key.name), flaw));
+        }
+    }
+    cases
+}
+
+/// What the key does to the owner, which it refers by.
+fn sets_owner(owner: &Ident, details: &ReferenceDetails) -> Option<String> {
+    let sets = |action: Action| matches!(action, Action::SetNull | Action::SetDefault);
+    let columns = &details.set_columns;
+    if sets(details.on_delete) && (columns.is_empty() || columns.contains(owner)) {
+        Some(format!("ON DELETE {} takes {owner} along", details.on_delete.as_sql()))
+    } else {
+        sets(details.on_update).then(|| format!("ON UPDATE {} takes {owner} along", details.on_update.as_sql()))
+    }
 }
 
 fn foreign_key(contract: &Contract, catalog: &Catalog) -> Vec<Case> {

@@ -4,6 +4,8 @@
 //! enabled, and no logical subscription writing behind its back. `attnotnull` alone is none on 18, which knows a NOT NULL
 //! that is NOT VALID.
 
+use std::collections::BTreeSet;
+
 use super::Contract;
 use crate::catalog::{Catalog, Check, ForeignKey, Ident, QualifiedName, Table, TableKind};
 
@@ -101,23 +103,25 @@ pub(super) fn owner_key<'a>(
     contract: &Contract,
     catalog: &Catalog,
     table: &'a Table,
-    key: &'a ForeignKey,
+    key: &ForeignKey,
 ) -> Option<&'a ForeignKey> {
-    let owners = (&contract.owner, &contract.owner);
-    let mut wanted = pairs(key);
-    wanted.push(owners);
-    wanted.sort();
-    wanted.dedup();
-    let proves = |other: &&ForeignKey| {
-        let mut pairs = pairs(other);
-        pairs.sort();
-        pairs == wanted && !other.period && flaw(catalog, table, other).is_none()
-    };
-    table.foreign_keys_to(&key.parent).find(proves)
+    compares_owners(contract, table, key).find(|other| flaw(catalog, table, other).is_none())
 }
 
-fn pairs(key: &ForeignKey) -> Vec<(&Ident, &Ident)> {
-    key.columns.iter().zip(&key.parent_columns).collect()
+/// The foreign keys over the same columns as `key` and the owner, whatever they prove; itself, if it compares owners.
+pub(super) fn compares_owners<'a>(
+    contract: &Contract,
+    table: &'a Table,
+    key: &ForeignKey,
+) -> impl Iterator<Item = &'a ForeignKey> {
+    let cloned = |(column, parent): (&Ident, &Ident)| (column.clone(), parent.clone());
+    let owners = (&contract.owner, &contract.owner);
+    let wanted: BTreeSet<(Ident, Ident)> = key.pairs().chain([owners]).map(cloned).collect();
+    let parent = key.parent.clone();
+    let is_wanted = move |other: &&ForeignKey| {
+        other.parent == parent && !other.period && other.pairs().map(cloned).collect::<BTreeSet<_>>() == wanted
+    };
+    table.foreign_keys.iter().filter(is_wanted)
 }
 
 /// A part of a table, for people.

@@ -12,13 +12,24 @@ pub(super) const CHECKS: &[Check] = &[
         id: "xref-rows",
         severity: Severity::Error,
         cost: Cost::Rows,
-        promise: "a row and the row that it refers to have the same owner, along every foreign key",
+        promise: "a row and the row that it refers to have the same owner, along every foreign key that is not \"global\"",
         harm: "one tenant's rows lead into another's: joins show them, and a cascading delete removes them",
-        remedy: "correct the owner of the child or its reference; a key over the owner and the reference proves it for good",
+        remedy: "correct the owner of the child or its reference; `tenantctl migrate` adds the key that proves it for good",
         violation: "INSERT INTO tenants (name, slug) VALUES ('Second', 'second');\n\
+                    ALTER TABLE rules DROP CONSTRAINT \"rules_tenant_id_workflowId_fkey\";\n\
                     UPDATE rules SET tenant_id = (SELECT id FROM tenants WHERE slug = 'second')\n\
                     WHERE id = (SELECT min(id) FROM rules WHERE \"workflowId\" IS NOT NULL);",
         judge: crossing_rows,
+    },
+    Check {
+        id: "xref-fk-unscoped",
+        severity: Severity::Error,
+        cost: Cost::Catalog,
+        promise: "beside every foreign key between tenant-scoped tables that is not \"global\" is one that compares owners",
+        harm: "any writer can make a row refer to another tenant's, by mistake or by guessing its id",
+        remedy: "run `tenantctl migrate`, or set the key to \"global\" with a reason in [tables.<name>.references]",
+        violation: "ALTER TABLE workflows DROP CONSTRAINT \"workflows_tenant_id_copiedFrom_fkey\";",
+        judge: unscoped,
     },
     Check {
         id: "xref-fk-unproven",
@@ -36,7 +47,8 @@ fn crossing_rows(contract: &Contract, catalog: &Catalog) -> Vec<Case> {
     let scoped = |table: &QualifiedName| contract.class(table) == Some(Class::Tenant);
     let mut cases = Vec::new();
     for (name, table) in contract.tenant_tables(catalog) {
-        for key in table.foreign_keys.iter().filter(|key| scoped(&key.parent)) {
+        let keys = table.foreign_keys.iter().filter(|key| scoped(&key.parent));
+        for key in keys.filter(|key| !contract.may_cross(name, &key.name)) {
             if let Some(parent) = catalog.tables.get(&key.parent) {
                 cases.push(crossing(
                     contract,
@@ -46,6 +58,21 @@ fn crossing_rows(contract: &Contract, catalog: &Catalog) -> Vec<Case> {
                     key,
                 ));
             }
+        }
+    }
+    cases
+}
+
+/// Whether the key that is found proves anything is another check's question.
+fn unscoped(contract: &Contract, catalog: &Catalog) -> Vec<Case> {
+    let owned = |table: &QualifiedName| contract.owned_tables(catalog).any(|(name, _)| name == table);
+    let mut cases = Vec::new();
+    for (name, table) in contract.owned_tables(catalog) {
+        let keys = table.foreign_keys.iter().filter(|key| owned(&key.parent));
+        for key in keys.filter(|key| !contract.may_cross(name, &key.name)) {
+            let scoped = proof::compares_owners(contract, table, key).next().is_some();
+            let flaw = (!scoped).then(|| "no key beside it compares the owners".to_owned());
+            cases.push(Case::by_catalog(part(name, &key.name), flaw));
         }
     }
     cases

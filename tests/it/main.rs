@@ -21,6 +21,7 @@ mod plan;
 mod platform;
 mod preflight;
 mod recorder;
+mod reference;
 mod report;
 mod resume;
 mod saas25;

@@ -21,6 +21,14 @@ use crate::support::{Server, server};
 const CONVERTED: &str = include_str!("verify/converted.sql");
 const RULES: &str = include_str!("verify/converted.toml");
 
+/// Takes away what compares owners along two references, so that only their rows can tell.
+const UNCOMPARED: &str = "ALTER TABLE rules DROP CONSTRAINT \"rules_tenant_id_workflowId_fkey\";
+    ALTER TABLE workflows DROP CONSTRAINT \"workflows_tenant_id_copiedFrom_fkey\";";
+const FOUND_UNCOMPARED: [&str; 2] = [
+    "xref-fk-unscoped public.rules.rules_workflowId_fkey: no key beside it compares the owners",
+    "xref-fk-unscoped public.workflows.workflows_copiedFrom_fkey: no key beside it compares the owners",
+];
+
 /// The server, with the converted database as a template.
 async fn prepared() -> &'static Server {
     static TEMPLATE: OnceCell<()> = OnceCell::const_new();
@@ -147,8 +155,42 @@ async fn constraints_vouch_for_rows_and_only_the_rest_is_read() {
     assert_eq!(*outcome(&report, "own-null-rows", "public.\"Rule Rows\""), by("NOT NULL"));
     assert_eq!(*outcome(&report, "own-orphan-rows", "public.rules"), by("rules_tenant_id_fkey"));
     assert_eq!(*outcome(&report, "xref-rows", "public.\"Rule Rows\".Rule Rows_of_rule"), by("Rule Rows_of_rule"));
+    let beside = by("rules_tenant_id_workflowId_fkey");
+    assert_eq!(*outcome(&report, "xref-rows", "public.rules.rules_workflowId_fkey"), beside);
+    let report = Database::with(UNCOMPARED).await.report().await;
+    assert_eq!(fired(&report), BTreeSet::from(["xref-fk-unscoped"]));
     assert_eq!(*outcome(&report, "xref-rows", "public.rules.rules_workflowId_fkey"), Outcome::Checked);
     assert_eq!(*outcome(&report, "xref-rows", "public.workflows.workflows_copiedFrom_fkey"), Outcome::Checked);
+}
+
+#[tokio::test]
+async fn a_reference_that_is_meant_to_cross_is_not_looked_at() {
+    let crossing = "INSERT INTO tenants (name, slug) VALUES ('B', 'b'); UPDATE rules SET tenant_id = 2 WHERE id = 1";
+    let rules = RULES.replace(
+        "parent = \"workflows\"\n",
+        "parent = \"workflows\"\nreferences.rules_workflowId_fkey = { scope = \"global\", reason = \"shared workflows\" }\n",
+    );
+    let database = Database::with(&format!("{UNCOMPARED} {crossing}")).await;
+    let report = database.report_as("postgres", &config(&rules)).await;
+    assert_eq!(
+        findings(&report),
+        ["xref-fk-unscoped public.workflows.workflows_copiedFrom_fkey: no key beside it compares the owners"]
+    );
+}
+
+#[tokio::test]
+async fn an_action_that_would_take_the_owner_along_is_found_however_it_is_written() {
+    let key = "ALTER TABLE \"Rule Rows\" ADD CONSTRAINT k FOREIGN KEY (\"ruleId\", tenant_id) REFERENCES rules (id, tenant_id)";
+    for (action, found) in [
+        ("ON UPDATE SET NULL", "own-set-null public.\"Rule Rows\".k: ON UPDATE SET NULL takes tenant_id along"),
+        ("ON DELETE SET DEFAULT", "own-set-null public.\"Rule Rows\".k: ON DELETE SET DEFAULT takes tenant_id along"),
+    ] {
+        finds(&format!("{key} {action}"), &[found]).await;
+    }
+    silent_after(&format!("{key} ON DELETE CASCADE ON UPDATE CASCADE")).await;
+    if server().major() >= 15 {
+        silent_after(&format!("{key} ON DELETE SET NULL (\"ruleId\")")).await;
+    }
 }
 
 #[tokio::test]
@@ -167,6 +209,7 @@ async fn each_violation_makes_its_own_check_fire_and_no_other() {
         let also: &[&str] = match check.id {
             "cov-vacuous" => &["cov-stale"],
             "own-null-rows" => &["own-not-null"],
+            "xref-rows" => &["xref-fk-unscoped"],
             "own-orphan-rows" => &["own-fk-tenants"],
             _ => &[],
         };
@@ -252,10 +295,14 @@ async fn near_misses_of_a_proof_are_findings() {
 #[tokio::test]
 async fn rows_are_counted_and_their_values_never_told() {
     finds(
-        "INSERT INTO tenants (name, slug) VALUES ('B', 'b'); UPDATE workflows SET tenant_id = 2 WHERE id = 2",
+        &format!(
+            "{UNCOMPARED} INSERT INTO tenants (name, slug) VALUES ('B', 'b'); UPDATE workflows SET tenant_id = 2 WHERE id = 2"
+        ),
         &[
             "xref-rows public.rules.rules_workflowId_fkey: 1 row refers to another tenant's row",
             "xref-rows public.workflows.workflows_copiedFrom_fkey: 1 row refers to another tenant's row",
+            FOUND_UNCOMPARED[0],
+            FOUND_UNCOMPARED[1],
         ],
     )
     .await;
@@ -286,7 +333,13 @@ async fn a_key_over_several_columns_is_joined_over_all_of_them_and_a_null_link_o
                INSERT INTO uses VALUES (1, 'left', 1), (1, 'right', 2), (1, NULL, 1), (1, 'right', 1);";
     let rules = format!("{RULES}\n[tables.sides]\nscope = \"tenant\"\n[tables.uses]\nscope = \"tenant\"\n");
     let report = Database::with(sql).await.report_as("postgres", &config(&rules)).await;
-    assert_eq!(findings(&report), ["xref-rows public.uses.uses_side: 1 row refers to another tenant's row"]);
+    assert_eq!(
+        findings(&report),
+        [
+            "xref-rows public.uses.uses_side: 1 row refers to another tenant's row",
+            "xref-fk-unscoped public.uses.uses_side: no key beside it compares the owners",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -337,7 +390,7 @@ async fn the_contract_is_read_leniently_and_its_problems_are_findings() {
             "cov-unclassified public.parted: no rule says what its rows are",
             "cov-unclassified public.roles: no rule says what its rows are",
             "cov-stale tables.roles: tenantctl.toml:9: it may mean other.roles or public.roles; write the schema too",
-            "cov-stale tables.gone: tenantctl.toml:42: no table has that name; it was renamed or dropped, and its rule \
+            "cov-stale tables.gone: tenantctl.toml:43: no table has that name; it was renamed or dropped, and its rule \
              protects nothing",
         ]
     );

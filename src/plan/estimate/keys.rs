@@ -5,6 +5,7 @@ use super::{
     BUILT, CATALOG_SECONDS, CONSTRAINT, Estimator, FLAG, FOREIGN_KEY, JOIN_SECONDS, SCAN, SORT_SECONDS, change,
     new_pages, seconds, whole,
 };
+use crate::catalog::QualifiedName;
 use crate::plan::{Cost, KeyColumns, KeyOp, ReferenceOp, TablePlan};
 
 /// An entry's header and pointer.
@@ -23,19 +24,24 @@ impl Estimator<'_> {
     }
 
     pub(super) fn reference(&self, op: &ReferenceOp) -> Cost {
-        let is_root = self.plan.tables.get(op.child()).is_some_and(|table| table.partitions.is_some());
+        let (child, reference) = (op.child(), op.reference());
         match op {
-            ReferenceOp::Add { child, .. } | ReferenceOp::Adopt { child, .. } => {
-                change(FOREIGN_KEY * self.tables_of(child))
+            ReferenceOp::Add { .. } | ReferenceOp::Adopt { .. } => {
+                change(FOREIGN_KEY * (self.tables_of(child) + self.tables_of(&reference.parent) - 1))
             }
-            ReferenceOp::Validate { .. } if is_root => change(CONSTRAINT),
-            ReferenceOp::Validate { child, .. } => {
-                self.of(child, &|table, shape| self.scan(table, shape, JOIN_SECONDS))
-            }
-            ReferenceOp::Check { child, .. } => {
-                self.of(child, &|table, shape| Cost { wal_bytes: 0, ..self.scan(table, shape, JOIN_SECONDS) })
+            ReferenceOp::Validate { .. } if self.is_tree(child) => change(CONSTRAINT),
+            ReferenceOp::Validate { .. } => self.of(child, &|table, shape| self.scan(table, shape, JOIN_SECONDS)),
+            ReferenceOp::Check { .. } => {
+                let read =
+                    |table: &TablePlan, shape: &Shape| Cost { wal_bytes: 0, ..self.scan(table, shape, JOIN_SECONDS) };
+                let heaps = self.plan.tables.get(child).into_iter().flat_map(TablePlan::heaps);
+                heaps.map(|heap| self.of(heap, &read)).collect::<Vec<Cost>>().iter().sum()
             }
         }
+    }
+
+    fn is_tree(&self, table: &QualifiedName) -> bool {
+        self.plan.tables.get(table).is_some_and(|table| table.partitions.is_some())
     }
 
     /// An entry for each row: unique ones are never shared.

@@ -3,7 +3,7 @@
 use super::{Notice, list};
 use crate::catalog::{Action, Catalog, ForeignKey, Ident, QualifiedName, Table};
 use crate::config::{KeyDecision, KeyScope};
-use crate::plan::reference::{reference, uncompared};
+use crate::plan::reference::{incomparable, reference, uncompared};
 use crate::plan::unique::Unique;
 use crate::plan::{Kind, Owners, Plan, TablePlan};
 
@@ -77,7 +77,15 @@ fn references(plan: &Plan, table: &TablePlan, now: &Table) -> Vec<(Kind, String)
         Some(KeyScope::Scoped) | None => None,
     };
     let mut texts: Vec<(Kind, String)> = now.foreign_keys.iter().filter_map(reason).collect();
+    for (key, why) in incomparable(plan, table, now) {
+        let text = format!("{} may lead to another tenant's row: {why}", key.name);
+        texts.push((Kind::ReferenceUncompared, text));
+    }
     for key in uncompared(plan, table, now) {
+        if !key.validated {
+            let text = format!("{} is NOT VALID, and so is the key that compares owners", key.name);
+            texts.push((Kind::ReferenceUncompared, text));
+        }
         let Some(details) = &key.details else { continue };
         let new = reference(plan, table, now, key, details, None);
         let lost =

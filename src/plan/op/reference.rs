@@ -85,8 +85,8 @@ impl ReferenceOp {
         }
     }
 
-    /// (Docs: ALTER TABLE, ADD FOREIGN KEY and VALIDATE CONSTRAINT.)
-    pub(super) fn lock(&self) -> LockLevel {
+    /// The strongest lock that it takes (docs: ALTER TABLE, ADD FOREIGN KEY and VALIDATE CONSTRAINT).
+    pub fn lock(&self) -> LockLevel {
         match self {
             ReferenceOp::Check { .. } => LockLevel::None,
             // On both tables, the child's first.

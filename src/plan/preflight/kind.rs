@@ -114,6 +114,8 @@ kinds! {
     ReferenceCompared = "reference-compared", Notice, "Let such rows have one owner; set a reference to \"global\" where that is meant otherwise.";
     /// A reference was decided to lead to other tenants' rows too.
     ReferenceKept = "reference-kept", Notice, "Nothing; it is what the configuration says.";
+    /// A foreign key cannot get one beside it that compares owners, or only one that is not proven.
+    ReferenceUncompared = "reference-uncompared", Notice, "Mend the key and plan again, or make sure that its rows never lead to another tenant.";
     /// A foreign key stays beside the one that compares owners, for what it does on delete or update.
     ReferenceActionKept = "reference-action-kept", Notice, "Nothing; both keys hold.";
     /// A shared table refers to rows of tenants.

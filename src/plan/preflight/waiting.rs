@@ -42,17 +42,26 @@ fn wanted<'a>(plan: &'a Plan, op: &'a Op) -> Vec<(&'a QualifiedName, LockMode)> 
         Op::ValidateForeignKey { .. } => wanted.push((tenants, LockMode::RowShare)),
         // The build waits for every writer of the table to be gone.
         Op::BuildIndex { table, .. } | Op::Key(KeyOp::Build { table, .. }) => wanted.push((table, LockMode::Share)),
-        Op::Reference(ReferenceOp::Validate { reference, .. }) => wanted.push((&reference.parent, LockMode::RowShare)),
-        Op::Reference(op) => wanted.push((&op.reference().parent, mode)),
+        Op::Reference(op) => {
+            let parent = &op.reference().parent;
+            let mode = if matches!(op, ReferenceOp::Validate { .. }) { LockMode::RowShare } else { mode };
+            wanted.push((parent, mode));
+            wanted.extend(parts(plan, parent).map(|part| (part, mode)));
+        }
         _ => {}
     }
     // An operation on a root goes through its tree, but for those that are about the root alone.
     let is_alone = matches!(op, Op::CreateParentIndex { .. } | Op::AnalyzeTree(_) | Op::Key(KeyOp::BuildParent { .. }));
     if !is_alone {
-        let root = op.table().and_then(|table| plan.tables.get(table)).and_then(|table| table.partitions.as_ref());
-        wanted.extend(root.into_iter().flat_map(|partitions| partitions.all()).map(|part| (&part.name, mode)));
+        wanted.extend(op.table().into_iter().flat_map(|table| parts(plan, table)).map(|part| (part, mode)));
     }
     wanted
+}
+
+/// What a table is made of; nothing for one that is not partitioned.
+fn parts<'a>(plan: &'a Plan, table: &QualifiedName) -> impl Iterator<Item = &'a QualifiedName> {
+    let partitions = plan.tables.get(table).and_then(|table| table.partitions.as_ref());
+    partitions.into_iter().flat_map(|partitions| partitions.all()).map(|part| &part.name)
 }
 
 fn mode(lock: LockLevel) -> Option<LockMode> {

@@ -9,7 +9,7 @@ mod rails;
 
 use std::io::{self, Write};
 
-use crate::catalog::{Catalog, Ident, Index};
+use crate::catalog::{Catalog, Ident, Index, QualifiedName};
 use crate::sql::{Document, OwnerColumn, TenantKey};
 
 /// Writes the notes for every tool.
@@ -23,6 +23,11 @@ pub(super) fn write(plan: &Document, out: &mut impl Write) -> io::Result<()> {
     if !keys.is_empty() {
         writeln!(out, "\n{KEYS}\n\n{}", keys.trim_end())?;
     }
+    let columns = plan.script.owner_columns.iter();
+    let references: Vec<String> = columns.flat_map(|table| comparing(table, &plan.catalog)).collect();
+    if !references.is_empty() {
+        writeln!(out, "\n{COMPARING}\n\n{}", references.join("\n"))?;
+    }
     Ok(())
 }
 
@@ -30,21 +35,41 @@ const HEAD: &str = "\
 # What the models need after the conversion
 
 A tool that compares its models with the database, or makes the one from the other, removes what it does not know. The
-conversion adds to every table below: a column, an index where no key serves, a foreign key to the tenants table, and triggers whose names
-begin with `~tenantctl_`; their functions are in schema `tenantctl`. Every tool must leave that schema and those triggers
-alone. The column is nullable from phase `expand` on and NOT NULL from `enforce` on: deploy the models below after
+conversion adds to every table below: a column, an index where no key serves, a foreign key to the tenants table, and
+triggers whose names begin with `~tenantctl_`; their functions are in schema `tenantctl`. Every tool must leave that schema
+and those triggers alone. The column is nullable from phase `expand` on and NOT NULL from `enforce` on: deploy the models below after
 `enforce`; until then the application may go on without them, except that it must name columns where it inserts or copies
 whole rows.";
 
 const KEYS: &str = "\
 ## Unique keys and the keys that references lead to
 
-Add these to the models as well, and leave what is there: the old ones go only when nobody relies on them any more.
-";
+Add these to the models as well, and leave what is there: the old ones go only when nobody relies on them any more.";
 
 fn keys(column: &OwnerColumn) -> String {
     let line = |key: &TenantKey| format!("- `{}`: `{}`, unique over ({})\n", column.table, key.name, key.columns);
     column.keys.iter().map(line).collect()
+}
+
+const COMPARING: &str = "\
+## Keys that compare owners
+
+From `enforce` on, each reference between the tables below has a second foreign key beside it, over the owner and the same
+columns, which is `DEFERRABLE INITIALLY DEFERRED`. A tool that drops what
+its models lack (`drizzle-kit push`, `prisma migrate dev`, `alembic revision --autogenerate`) has to know these, too.";
+
+/// The foreign keys of a table that compare owners: those that the plan makes, and those that are there.
+fn comparing(table: &OwnerColumn, catalog: &Catalog) -> Vec<String> {
+    let words = |columns: &[Ident]| columns.iter().map(Ident::as_str).collect::<Vec<_>>().join(", ");
+    let reference = |name: &Ident, columns: &[Ident], parent: &QualifiedName, parent_columns: &[Ident]| {
+        let (columns, parent_columns) = (words(columns), words(parent_columns));
+        format!("- `{}`: foreign key `{name}` from `{columns}` to `{parent}` (`{parent_columns}`)", table.table)
+    };
+    let there = catalog.tables.get(&table.table).into_iter().flat_map(|now| &now.foreign_keys);
+    let there = there.filter(|key| key.compares(&table.column));
+    let there = there.map(|key| reference(&key.name, &key.columns, &key.parent, &key.parent_columns));
+    let added = table.references.iter().map(|key| reference(&key.name, &key.columns, &key.parent, &key.parent_columns));
+    there.chain(added).collect()
 }
 
 /// A table as the notes need it.

@@ -56,7 +56,10 @@ async fn a_partition_that_came_after_the_plan_is_found_before_the_next_migration
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_that_comes_in_the_middle_of_a_migration_is_not_missed_either() {
     // Neither the backfill's guard nor enforce's own has seen it.
-    let places = ["backfill/public.Events/vacuum/public.events_default", "enforce/public.Events/create-parent-index"];
+    let places = [
+        "backfill/public.Events/vacuum/public.events_default",
+        "enforce/public.Events/create-parent-key/Events_tenant_id_id_At_kind_key",
+    ];
     for (place, change) in [(places[0], ATTACHED), (places[1], CREATED), (places[1], ATTACHED)] {
         let database = loaded().await;
         let run = Run::doing_at(|event: &Event| starts(event, place), || database.run_now(change));
@@ -70,12 +73,16 @@ async fn a_partition_that_comes_in_the_middle_of_a_migration_is_not_missed_eithe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_partition_that_is_made_once_the_root_has_its_index_needs_no_new_plan() {
+async fn a_partition_that_is_made_once_the_root_has_its_index_needs_a_new_plan_for_the_references_only() {
     let database = loaded().await;
     let place = "enforce/public.Events/add-not-null";
     let run = Run::doing_at(|event: &Event| starts(event, place), || database.run_now(CREATED));
-    let outcome = run.on(&database, &config()).await;
+    let stopped = run.on(&database, &config()).await;
+    assert_eq!(stopped.code(), Some(Code::SchemaDrifted), "{:?}", stopped.done);
+    let outcome = Run::replanned().on(&database, &config()).await;
     assert!(outcome.is_finished(), "{:?}", outcome.done);
+    let again = |event: &Event| matches!(event, Event::StepDone { id, .. } if id.starts_with("enforce/public.Events/") && !id.contains("reference"));
+    assert!(!outcome.events.iter().any(again), "{:?}", outcome.events);
     is_converted(&database).await;
 }
 

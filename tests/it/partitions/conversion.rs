@@ -34,7 +34,7 @@ async fn a_tree_is_converted_leaf_by_leaf_and_nothing_is_left_to_do() {
 #[tokio::test]
 async fn a_constant_owner_stands_for_the_rows_of_every_leaf() {
     let database = loaded().await;
-    let config = parsed(&CONFIG.replace("source = \"parent\", parent = \"orgs\"", "source = \"system\"").replace(
+    let config = parsed(&CONFIG.replace(super::BY_ORG, super::BY_SYSTEM).replace(
         "counters = { scope = \"tenant\", source = \"sql\", expression = \"1 + counters.n % 3\" }",
         "counters = { scope = \"tenant\" }",
     ));

@@ -27,7 +27,7 @@ const STRONGEST: &str = "SELECT coalesce(max(array_position(ARRAY['RowExclusiveL
 #[tokio::test]
 async fn every_step_takes_the_lock_that_the_plan_tells_and_no_stronger_one() {
     let database = loaded().await;
-    let config = parsed(&CONFIG.replace("source = \"parent\", parent = \"orgs\"", "source = \"system\""));
+    let config = parsed(&CONFIG.replace(super::BY_ORG, super::BY_SYSTEM));
     let script = script(&database, &config).await;
     let client = database.client("test").await;
     client.batch_execute("CREATE SCHEMA IF NOT EXISTS tenantctl").await.unwrap();
@@ -55,7 +55,7 @@ async fn every_step_takes_the_lock_that_the_plan_tells_and_no_stronger_one() {
             for statement in statements {
                 client.batch_execute(statement.text()).await.unwrap();
             }
-            let taken: i64 = client.query_one(STRONGEST, &[&step.id.contains("/attach-index/")]).await.unwrap().get(0);
+            let taken: i64 = client.query_one(STRONGEST, &[&step.id.contains("/attach-")]).await.unwrap().get(0);
             client.batch_execute("COMMIT").await.unwrap();
             if is_tree || step.id.ends_with("/pass-owner-down-from/public.Events") {
                 compared += 1;

@@ -19,18 +19,23 @@ CREATE TABLE workflows (
     id BIGSERIAL PRIMARY KEY,
     name TEXT NOT NULL,
     "copiedFrom" BIGINT REFERENCES workflows (id),
-    tenant_id BIGINT NOT NULL CONSTRAINT workflows_tenant_id_fkey REFERENCES tenants (id)
+    tenant_id BIGINT NOT NULL CONSTRAINT workflows_tenant_id_fkey REFERENCES tenants (id),
+    UNIQUE (tenant_id, id),
+    CONSTRAINT "workflows_tenant_id_copiedFrom_fkey" FOREIGN KEY (tenant_id, "copiedFrom") REFERENCES workflows (tenant_id, id)
+        DEFERRABLE INITIALLY DEFERRED
 );
 CREATE INDEX workflows_tenant_id_idx ON workflows (tenant_id);
 INSERT INTO workflows (name, "copiedFrom", tenant_id) VALUES ('one', NULL, 1), ('two', 1, 1);
 
--- A nullable parent over a simple key: only its rows tell whether the owners agree.
+-- A nullable parent over a simple key, with the one that compares owners beside it.
 CREATE TABLE rules (
     id BIGSERIAL PRIMARY KEY,
     name TEXT NOT NULL,
     "workflowId" BIGINT REFERENCES workflows (id),
     tenant_id BIGINT NOT NULL CONSTRAINT rules_tenant_id_fkey REFERENCES tenants (id),
-    UNIQUE (tenant_id, id)
+    UNIQUE (tenant_id, id),
+    CONSTRAINT "rules_tenant_id_workflowId_fkey" FOREIGN KEY (tenant_id, "workflowId") REFERENCES workflows (tenant_id, id)
+        DEFERRABLE INITIALLY DEFERRED
 );
 INSERT INTO rules (name, "workflowId", tenant_id) VALUES ('a', 1, 1), ('b', 2, 1), ('library', NULL, 1);
 
