@@ -104,6 +104,10 @@ codes! {
     RowsRefused = "rows-refused", Findings, Yes;
     /// Rows contradict a constraint that is to come.
     RowsDisagree = "rows-disagree", Findings, Yes;
+    /// A way back would forget who owns some rows, which nothing else tells.
+    OwnershipLost = "ownership-lost", Findings, No;
+    /// What was done cannot be taken back: an earlier tenantctl did it and kept no way back.
+    RollbackImpossible = "rollback-impossible", Findings, No;
     /// No connection could be made.
     ConnectionFailed = "connection-failed", Stopped, No;
     /// The server refused the login.
@@ -120,7 +124,9 @@ codes! {
     ServerReadOnly = "server-read-only", Stopped, No;
     /// Another run of tenantctl works on this database.
     RunActive = "run-active", Stopped, No;
-    /// There is no unfinished run that could be steered.
+    /// A run of the other kind, forth or back, has to be finished first.
+    RunUnfinished = "run-unfinished", Stopped, No;
+    /// There is no run that could be steered or taken back.
     RunMissing = "run-missing", Stopped, No;
     /// Another run took over; this one stopped before its next commit.
     RunFenced = "run-fenced", Stopped, No;

@@ -1,15 +1,16 @@
-//! A conversion that is ready to run: the lock is held, and the script is the stored one or a new one.
+//! A conversion that is ready to run, or its way back: the lock is held, and the script is the stored one or a new one.
 
 use std::collections::BTreeSet;
 
 use super::expected::{Drift, Expected};
 use super::planning::{self, Planned};
+use crate::catalog::Catalog;
 use crate::config::{Config, FailingRow, ThrottleLimits};
 use crate::error::{Code, Failure};
 use crate::event::{Observer, Start};
-use crate::execute::bookkeeping::{self, StoredRun};
+use crate::execute::bookkeeping::{self, RunKind, StoredRun};
 use crate::execute::control::{self, Control};
-use crate::execute::{self, Done, Interrupt, Target, Tools, Watch, status, throttle};
+use crate::execute::{self, Done, Interrupt, Target, Tools, Watch, lost, status, throttle};
 use crate::pg::settings::Settings;
 use crate::pg::{Access, Session};
 use crate::plan::Kind;
@@ -66,8 +67,48 @@ pub struct Conversion {
 enum Work {
     /// An unfinished run goes on.
     Resume(Box<StoredRun>),
-    /// A new plan.
-    Begin(Box<Planned>),
+    /// A new one.
+    Begin(Box<Begun>),
+}
+
+/// A run that is not stored yet.
+pub(super) struct Begun {
+    pub(super) kind: RunKind,
+    pub(super) script: Script,
+    /// What `diff` compares with later.
+    pub(super) catalog: Catalog,
+}
+
+/// What both ways begin with: the lock, and the session that works.
+pub(super) struct Ground {
+    watch: Watch,
+    pub(super) worker: Session,
+    settings: Settings,
+}
+
+impl Ground {
+    /// Takes the lock.
+    pub(super) async fn take(settings: &Settings) -> Result<Ground, Failure> {
+        let lock = settings.with_application_name("tenantctl lock");
+        let watch = Watch::lock(Session::open(&lock, Access::Write).await?).await?;
+        let settings = settings.with_application_name("tenantctl");
+        let worker = Session::open(&settings, Access::Write).await?;
+        Ok(Ground { watch, worker, settings })
+    }
+
+    pub(super) fn resume(self, config: &Config, run: StoredRun) -> Conversion {
+        self.with(config, Work::Resume(Box::new(run)))
+    }
+
+    pub(super) fn begin(self, config: &Config, begun: Begun) -> Conversion {
+        self.with(config, Work::Begin(Box::new(begun)))
+    }
+
+    fn with(self, config: &Config, work: Work) -> Conversion {
+        let Ground { watch, worker, settings } = self;
+        let (throttle, failing_row) = (config.throttle.clone(), config.failing_row);
+        Conversion { watch, worker, settings, throttle, failing_row, work }
+    }
 }
 
 impl Conversion {
@@ -76,36 +117,36 @@ impl Conversion {
     /// # Errors
     /// Another run holds the lock; the plan is blocked, or not the expected one; the role may not do what is needed.
     pub async fn open(settings: &Settings, config: &Config, order: &Order) -> Result<Conversion, Failure> {
-        let lock = settings.with_application_name("tenantctl lock");
-        let watch = Watch::lock(Session::open(&lock, Access::Write).await?).await?;
-        let settings = settings.with_application_name("tenantctl");
-        let worker = Session::open(&settings, Access::Write).await?;
-        let presence = bookkeeping::presence(&worker).await?;
+        let ground = Ground::take(settings).await?;
+        let worker = &ground.worker;
+        let presence = bookkeeping::presence(worker).await?;
+        if presence.runs {
+            lost::refuse_half_way_back(worker).await?;
+        }
         let unfinished = match order.unfinished {
-            Unfinished::Resume if presence.runs => bookkeeping::open_run(&worker).await?,
+            Unfinished::Resume if presence.runs => bookkeeping::open_run(worker).await?,
             Unfinished::Resume | Unfinished::Replan => None,
         };
-        let work = match unfinished {
+        match unfinished {
             Some(run) => {
-                refuse_elsewhere(&run, &worker).await?;
+                refuse_elsewhere(&run, worker).await?;
                 order.refuse_other(&run.script, Start::Resumed, &Drift::default())?;
-                Work::Resume(Box::new(run))
+                Ok(ground.resume(config, run))
             }
             None => {
-                let planned = order.plan(&worker, config).await?;
+                let planned = order.plan(worker, config).await?;
                 refuse_blocked(&planned)?;
-                Work::Begin(Box::new(planned))
+                let Planned { script, catalog, .. } = planned;
+                Ok(ground.begin(config, Begun { kind: RunKind::Migrate, script, catalog }))
             }
-        };
-        let (throttle, failing_row) = (config.throttle.clone(), config.failing_row);
-        Ok(Conversion { watch, worker, settings, throttle, failing_row, work })
+        }
     }
 
     /// What will be executed.
     pub fn script(&self) -> &Script {
         match &self.work {
             Work::Resume(run) => &run.script,
-            Work::Begin(planned) => &planned.script,
+            Work::Begin(begun) => &begun.script,
         }
     }
 
@@ -170,12 +211,12 @@ impl Conversion {
         let (throttle, sampler) = throttle::begin(&self.settings, &limits).await?;
         let stored = match self.work {
             Work::Resume(run) => *run,
-            Work::Begin(planned) => {
+            Work::Begin(begun) => {
                 // Only one that is planned anew leaves an unfinished run behind; what was wanted of it holds for the rest.
                 if !bookkeeping::abandon_run(&self.worker).await? {
                     control::forget(&self.worker).await?;
                 }
-                bookkeeping::start_run(&self.worker, &planned.script, &planned.catalog).await?
+                bookkeeping::start_run(&self.worker, begun.kind, &begun.script, &begun.catalog).await?
             }
         };
         let (worker, settings, watch) = (self.worker, self.settings, &self.watch);
@@ -189,7 +230,7 @@ impl Conversion {
 }
 
 /// A run that was begun on another cluster knows other files and positions.
-async fn refuse_elsewhere(run: &StoredRun, worker: &Session) -> Result<(), Failure> {
+pub(super) async fn refuse_elsewhere(run: &StoredRun, worker: &Session) -> Result<(), Failure> {
     let here = worker.catalog(&[]).await?.server.system_identifier;
     if here.is_empty() || run.system_identifier.is_empty() || here == run.system_identifier {
         return Ok(());

@@ -14,6 +14,7 @@ use super::{Context, plan_file, print, signals};
 use crate::config::Config;
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
+use crate::execute::bookkeeping::RunKind;
 use crate::execute::control::Mark;
 use crate::execute::{Interrupt, Target, account, filled};
 use crate::plan::{Cost, Phase};
@@ -96,7 +97,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let script = conversion.script().clone();
     if conversion.is_nothing() {
         conversion.close().await?;
-        tell(&args, context, &outcome(&script, Counts::default(), Duration::ZERO, State::NothingToDo))?;
+        let nothing = outcome(&script, RunKind::Migrate, Counts::default(), Duration::ZERO, State::NothingToDo);
+        tell(args.format, context, &nothing)?;
         return Ok(Exit::Done);
     }
     args.refuse_beyond(&script)?;
@@ -129,7 +131,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             (State::Stopped { at: counts.at.clone(), left, failure }, exit)
         }
     };
-    tell(&args, context, &outcome(&script, counts, began.elapsed(), state))?;
+    tell(args.format, context, &outcome(&script, RunKind::Migrate, counts, began.elapsed(), state))?;
     Ok(exit)
 }
 
@@ -152,8 +154,9 @@ async fn recorded(context: &Context, config: &Config, script: &Script, seen: &Ba
     })
 }
 
-fn outcome(script: &Script, counts: Counts, elapsed: Duration, state: State) -> Outcome {
+pub(super) fn outcome(script: &Script, kind: RunKind, counts: Counts, elapsed: Duration, state: State) -> Outcome {
     Outcome {
+        kind,
         run: counts.run,
         fingerprint: script.fingerprint.clone(),
         applied: counts.applied,
@@ -188,16 +191,16 @@ fn ask(args: &Args, context: &Context, conversion: &Conversion, place: &str) -> 
 }
 
 /// Writes the outcome; quiet leaves a good one out where only people would read it.
-fn tell(args: &Args, context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
+pub(super) fn tell(format: Shape, context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
     match &outcome.state {
         // On a terminal the outcome itself says it, and twice is too much.
-        State::Stopped { failure, .. } if args.format == Shape::Json || !stdout().is_terminal() => {
+        State::Stopped { failure, .. } if format == Shape::Json || !stdout().is_terminal() => {
             context.ui.failure(&failure.clone().into());
         }
-        State::Finished { .. } | State::NothingToDo if context.global.quiet && args.format == Shape::Text => {
+        State::Finished { .. } | State::NothingToDo if context.global.quiet && format == Shape::Text => {
             return Ok(());
         }
         State::Stopped { .. } | State::Finished { .. } | State::NothingToDo => {}
     }
-    print("the outcome", |out| outcome::write(outcome, args.format, out))
+    print("the outcome", |out| outcome::write(outcome, format, out))
 }

@@ -13,12 +13,14 @@ mod plan;
 mod plan_file;
 pub mod planning;
 mod resume;
+mod rollback;
 mod signals;
 mod status;
 mod steer;
 mod tally;
 mod tune;
 mod verify;
+pub mod way_back;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -78,6 +80,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Show what is done, what is running, and how to go on
     Status(status::Args),
+    /// Take the conversion back, or a part of it, while the application goes on
+    Rollback(rollback::Args),
     /// Let the run rest after the batch or step in flight, from any machine
     Pause(pause::Args),
     /// Let a paused run go on, from any machine
@@ -115,6 +119,7 @@ impl Cli {
         match &self.command {
             Command::Plan(args) => args.shape(),
             Command::Migrate(args) => args.format,
+            Command::Rollback(args) => args.format,
             Command::Status(args) => args.format,
             Command::Pause(args) => args.format,
             Command::Resume(args) => args.format,
@@ -131,6 +136,7 @@ impl Cli {
             Command::Init(args) => init::run(args, &context).await,
             Command::Plan(args) => plan::run(args, &context).await,
             Command::Migrate(args) => migrate::run(args, &context).await,
+            Command::Rollback(args) => rollback::run(args, &context).await,
             Command::Status(args) => status::run(args, &context).await,
             Command::Pause(args) => pause::run(args, &context).await,
             Command::Resume(args) => resume::run(args, &context).await,

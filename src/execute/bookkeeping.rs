@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
 use refinery_core::{Migration, error::Kind};
+use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -11,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::pg::{Limits, Parameter, Session, Type, get};
+use crate::sql::rollback::Past;
 use crate::sql::{Query, Script, Statement, bookkeeping};
 use crate::verify::Baseline;
 
@@ -19,11 +21,38 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
+/// Where a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    /// Forth: it converts.
+    Migrate,
+    /// Back: it takes earlier versions back.
+    Rollback,
+}
+
+impl RunKind {
+    /// The command that makes such runs, and the word in the bookkeeping.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunKind::Migrate => "migrate",
+            RunKind::Rollback => "rollback",
+        }
+    }
+
+    /// Reads the word.
+    pub(super) fn from_word(word: &str) -> RunKind {
+        if word == RunKind::Rollback.as_str() { RunKind::Rollback } else { RunKind::Migrate }
+    }
+}
+
 /// A run as it is stored.
 #[derive(Debug)]
 pub struct StoredRun {
     /// Its number.
     pub id: i64,
+    /// Where it goes.
+    pub kind: RunKind,
     /// What it executes.
     pub script: Script,
     /// The cluster that it was started on.
@@ -43,6 +72,8 @@ pub struct Presence {
     pub control: bool,
     /// What fillers fill is counted.
     pub filled: bool,
+    /// What was taken back is recorded.
+    pub undone: bool,
 }
 
 /// Looks what is there.
@@ -51,7 +82,13 @@ pub struct Presence {
 /// The question failed.
 pub async fn presence(session: &Session) -> Result<Presence, Failure> {
     let row = session.one(&bookkeeping::exists(), &[]).await?;
-    Ok(Presence { runs: get(&row, 0)?, history: get(&row, 1)?, control: get(&row, 2)?, filled: get(&row, 3)? })
+    Ok(Presence {
+        runs: get(&row, 0)?,
+        history: get(&row, 1)?,
+        control: get(&row, 2)?,
+        filled: get(&row, 3)?,
+        undone: get(&row, 4)?,
+    })
 }
 
 /// Makes the schema, or brings it up to date.
@@ -151,7 +188,8 @@ pub async fn open_run(session: &Session) -> Result<Option<StoredRun>, Failure> {
     for row in session.rows(&bookkeeping::done_steps(id)).await? {
         done.insert(get::<String>(&row, 0)?);
     }
-    Ok(Some(StoredRun { id, script, system_identifier: get(row, 3)?, done }))
+    let kind = RunKind::from_word(&get::<String>(row, 4)?);
+    Ok(Some(StoredRun { id, kind, script, system_identifier: get(row, 3)?, done }))
 }
 
 /// Every step that any run recorded as done, with its migration's version.
@@ -167,7 +205,12 @@ pub async fn recorded_steps(session: &Session) -> Result<BTreeSet<(i32, String)>
 ///
 /// # Errors
 /// The statement failed.
-pub async fn start_run(session: &Session, script: &Script, catalog: &Catalog) -> Result<StoredRun, Failure> {
+pub async fn start_run(
+    session: &Session,
+    kind: RunKind,
+    script: &Script,
+    catalog: &Catalog,
+) -> Result<StoredRun, Failure> {
     let unwritable = |error: serde_json::Error| {
         Failure::new(Code::BookkeepingUnreadable, format!("writing the script: {error}"))
             .hint("report this as a defect")
@@ -177,13 +220,15 @@ pub async fn start_run(session: &Session, script: &Script, catalog: &Catalog) ->
     let system_identifier = &catalog.server.system_identifier;
     let tool = env!("CARGO_PKG_VERSION");
     let who = format!("pid {} of {}", std::process::id(), std::env::var("USER").unwrap_or_else(|_| "?".to_owned()));
-    let parameters: [Parameter<'_>; 6] = [
+    let word = kind.as_str();
+    let parameters: [Parameter<'_>; 7] = [
         (&tool, Type::TEXT),
         (&script.fingerprint, Type::TEXT),
         (&text, Type::TEXT),
         (system_identifier, Type::TEXT),
         (&who, Type::TEXT),
         (&planned, Type::TEXT),
+        (&word, Type::TEXT),
     ];
     let rows = session.send(&bookkeeping::start_run(), &parameters).await;
     let rows = rows.map_err(|refusal| refusal.failure("storing the run"))?;
@@ -191,6 +236,7 @@ pub async fn start_run(session: &Session, script: &Script, catalog: &Catalog) ->
         rows.first().ok_or_else(|| Failure::new(Code::StatementFailed, "storing the run: no number came back"))?;
     Ok(StoredRun {
         id: get(row, 0)?,
+        kind,
         script: script.clone(),
         system_identifier: system_identifier.clone(),
         done: BTreeSet::new(),
@@ -229,7 +275,45 @@ pub async fn scripts(session: &Session) -> Result<Vec<Script>, Failure> {
     rows.iter().map(|row| Script::from_json(&get::<String>(row, 0)?)).collect()
 }
 
-/// The schema that the newest run was planned from, if it kept it.
+/// What all runs did so far.
+///
+/// # Errors
+/// A question failed, or a stored script cannot be read.
+pub async fn past(session: &Session) -> Result<Past, Failure> {
+    let there = presence(session).await?;
+    let mut past = Past::default();
+    if there.runs {
+        past.scripts = scripts(session).await?;
+        past.recorded = recorded_steps(session).await?;
+    }
+    if there.history {
+        past.applied = versions(session, &bookkeeping::history()).await?;
+    }
+    if there.undone {
+        past.undone = versions(session, &bookkeeping::undone()).await?;
+    }
+    Ok(past)
+}
+
+/// The versions that a query answers in its first column.
+pub(super) async fn versions(session: &Session, query: &Query) -> Result<BTreeSet<i32>, Failure> {
+    let rows = session.rows(query).await?;
+    rows.iter().map(|row| get(row, 0)).collect()
+}
+
+/// The catalog that a run was planned from, by the run's place among all; nothing where it kept none that can be read.
+///
+/// # Errors
+/// The question failed.
+pub async fn catalog_of_run(session: &Session, place: usize) -> Result<Option<Catalog>, Failure> {
+    let place = i64::try_from(place).unwrap_or(i64::MAX);
+    let rows = session.ask(&bookkeeping::catalog_of_run(), &[(&place, Type::INT8)]).await;
+    let rows = rows.map_err(|refusal| refusal.failure("reading the catalog of a run"))?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(get::<Option<String>>(row, 0)?.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// The schema that the newest run was planned from, or goes back to, if it kept it.
 ///
 /// # Errors
 /// [`Code::BookkeepingUnreadable`] where it cannot be read.

@@ -46,6 +46,7 @@ pub async fn gather(
         counted.then(|| sql::facts::unowned(catalog, table, owners, config)).flatten()
     };
     facts.unowned = counted(session, owners, unowned).await?;
+    facts.empty = counted(session, owners, sql::facts::is_empty).await?;
     facts.strangers = counted(session, owners, |table| sql::facts::strangers(catalog, table, config)).await?;
     expressions::gather(session, config, catalog, owners, &mut facts).await?;
     if let Presence { runs: true, .. } = bookkeeping::presence(session).await? {

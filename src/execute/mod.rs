@@ -12,6 +12,7 @@ mod expressions;
 pub mod facts;
 pub mod filled;
 mod interrupt;
+pub mod lost;
 pub mod pulse;
 mod run;
 pub mod status;

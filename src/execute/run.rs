@@ -11,7 +11,7 @@ use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction}
 use refinery_core::{Migration, Runner, Target as RefineryTarget, error::Kind};
 
 use super::ahead::Ahead;
-use super::bookkeeping::{self, StoredRun, applied, cause_of};
+use super::bookkeeping::{self, StoredRun, applied, cause_of, versions};
 use super::control::{Controller, Hold};
 use super::interrupt::Interrupt;
 use super::pulse::Pulse;
@@ -23,7 +23,7 @@ use crate::event::{Event, Observer, Start};
 use crate::pg::settings::Settings;
 use crate::pg::{Access, Fault, Limits, Refusal, Session, get};
 use crate::plan::Phase;
-use crate::sql::bookkeeping::{HISTORY, assert_fence, finish_run, from_refinery, history_from_refinery};
+use crate::sql::bookkeeping::{self as sql, HISTORY, assert_fence, finish_run, from_refinery, history_from_refinery};
 use crate::sql::{MigrationScript, Statement};
 
 /// How far a run goes.
@@ -87,7 +87,7 @@ pub struct Done {
 pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Target) -> Result<Done, Failure> {
     let fence = bookkeeping::take_fence(&tools.worker).await?;
     let history = bookkeeping::presence(&tools.worker).await?.history;
-    let was_applied = if history { versions(&tools.worker).await? } else { BTreeSet::new() };
+    let was_applied = if history { versions(&tools.worker, &sql::history()).await? } else { BTreeSet::new() };
     let migrations = replayed(&tools.worker, &stored, &was_applied).await?;
     let last = target.version(&stored.script.migrations);
     let within = |migration: &&MigrationScript| last.is_none_or(|last| migration.version <= last);
@@ -141,11 +141,6 @@ pub async fn run(tools: Tools<'_>, stored: StoredRun, start: Start, target: Targ
         driver.observer.observe(&Event::RunFinished { run: stored.id, migrations: versions.len() });
     }
     Ok(Done { versions, rows: driver.rows, finished })
-}
-
-async fn versions(session: &Session) -> Result<BTreeSet<i32>, Failure> {
-    let rows = session.rows(&crate::sql::bookkeeping::history()).await?;
-    rows.iter().map(|row| get(row, 0)).collect()
 }
 
 /// Every applied migration from the script that was stored for it, and this run's own: never rendered again, since a
@@ -216,6 +211,11 @@ impl Driver<'_> {
             steps: migration.steps.len(),
         });
         self.compare(migration).await?;
+        let recorded = migration.undoes.map(|back| sql::with_undone(history, self.run, back, migration.version));
+        let history = recorded.as_ref().unwrap_or(history);
+        if migration.steps.is_empty() {
+            self.record(std::slice::from_ref(history)).await?;
+        }
         let last = migration.steps.len().saturating_sub(1);
         for (number, step) in migration.steps.iter().enumerate() {
             self.may_begin().await?;
@@ -304,7 +304,7 @@ impl Driver<'_> {
 /// The failure of a run that was asked to stop.
 pub(super) fn interrupted() -> Failure {
     Failure::new(Code::Interrupted, "the run was interrupted; everything up to here is committed")
-        .hint("run `tenantctl migrate` again to go on")
+        .hint("run the same command again to go on")
 }
 
 impl AsyncTransaction for Driver<'_> {

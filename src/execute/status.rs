@@ -1,13 +1,15 @@
 //! What the bookkeeping tells about the database: read-only, and fine where there is none.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::bookkeeping::{self, Presence};
+use super::bookkeeping::{self, Presence, RunKind};
 use super::control::{self, Control};
 use super::filled::{self, Filled};
 use super::pulse::{Sign, State};
 use crate::error::Failure;
-use crate::pg::{Session, get};
+use crate::pg::{Row, Session, get};
 use crate::plan::Phase;
 use crate::sql::{self, Script};
 
@@ -62,6 +64,8 @@ pub enum Life {
 pub struct RunStatus {
     /// Its number.
     pub id: i64,
+    /// Where it goes.
+    pub kind: RunKind,
     /// Its script's fingerprint.
     pub fingerprint: String,
     /// The version of tenantctl that started it.
@@ -163,6 +167,9 @@ pub struct AppliedVersion {
     pub name: String,
     /// When it was applied.
     pub applied_on: String,
+    /// The version that took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone_by: Option<i32>,
 }
 
 /// The session that holds the run's lock.
@@ -184,7 +191,7 @@ pub struct ActiveSession {
 /// A question failed, or a stored script cannot be read.
 pub async fn read(session: &Session) -> Result<Status, Failure> {
     let presence = bookkeeping::presence(session).await?;
-    let applied = if presence.history { applied(session).await? } else { Vec::new() };
+    let applied = if presence.history { applied(session, presence).await? } else { Vec::new() };
     let run = match presence {
         Presence { runs: true, .. } => newest(session, &applied, presence).await?,
         Presence { runs: false, .. } => None,
@@ -193,11 +200,19 @@ pub async fn read(session: &Session) -> Result<Status, Failure> {
     Ok(Status { run, applied, active: active(session).await?, standby })
 }
 
-async fn applied(session: &Session) -> Result<Vec<AppliedVersion>, Failure> {
-    let rows = session.rows(&sql::bookkeeping::history()).await?;
-    rows.iter()
-        .map(|row| Ok(AppliedVersion { version: get(row, 0)?, name: get(row, 1)?, applied_on: get(row, 2)? }))
-        .collect()
+async fn applied(session: &Session, presence: Presence) -> Result<Vec<AppliedVersion>, Failure> {
+    let mut undone: BTreeMap<i32, i32> = BTreeMap::new();
+    if presence.undone {
+        for row in session.rows(&sql::bookkeeping::undone()).await? {
+            undone.insert(get(&row, 0)?, get(&row, 1)?);
+        }
+    }
+    let read = |row: &Row| {
+        let version = get(row, 0)?;
+        let undone_by = undone.get(&version).copied();
+        Ok(AppliedVersion { version, name: get(row, 1)?, applied_on: get(row, 2)?, undone_by })
+    };
+    session.rows(&sql::bookkeeping::history()).await?.iter().map(read).collect()
 }
 
 /// The session that holds the run's lock.
@@ -247,6 +262,7 @@ async fn newest(
     };
     Ok(Some(RunStatus {
         id,
+        kind: RunKind::from_word(&get::<String>(row, 8)?),
         fingerprint: get(row, 1)?,
         started_at: get(row, 2)?,
         finished_at,

@@ -139,7 +139,7 @@ impl<'a> Driver<'a> {
             let by = if names.is_empty() { String::new() } else { format!(", held by {}", names.join(", ")) };
             let what = format!("{}: the lock was not to be had in {attempt} attempts{by}", step.id);
             return Err(Failure::new(Code::LockNotAcquired, what)
-                .hint("end the sessions that hold it, or wait; then run `tenantctl migrate` again"));
+                .hint("end the sessions that hold it, or wait; then run the same command again"));
         }
         let grown = self.locks.timeout.mul_f64(1.4_f64.powi(i32::try_from(attempt).unwrap_or(i32::MAX).min(32)));
         let rest = grown.min(self.locks.max_wait).mul_f64(0.5 + fastrand::f64());

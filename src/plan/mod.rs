@@ -4,6 +4,7 @@
 //! [`Plan::build`] lists the steps that are still missing, so that planning a converted database gives none.
 
 mod backfill;
+mod before;
 mod cascade;
 mod compression;
 mod cost;
@@ -39,6 +40,7 @@ use crate::config::{BackfillLimits, Config, LockLimits};
 use crate::error::Failure;
 use crate::pressure::Readings;
 
+pub use before::Before;
 pub use cascade::Cascade;
 pub use cost::Cost;
 pub use enforce::{NOT_NULL_NOT_VALID, serves_tenant};
@@ -116,6 +118,8 @@ pub struct Facts {
     pub highest_tenant: Option<i64>,
     /// Rows that their source gives no owner, by table.
     pub unowned: BTreeMap<QualifiedName, u64>,
+    /// Tables with an owner column in which no row has an owner; the number says nothing.
+    pub empty: BTreeMap<QualifiedName, u64>,
     /// Rows whose owner column names no tenant, by table.
     pub strangers: BTreeMap<QualifiedName, u64>,
     /// Statements of clients that mean all columns of a table, and how often they were sent.
@@ -201,6 +205,8 @@ pub struct Plan {
     pub samples: Samples,
     /// What its costs are judged by.
     pub room: Room,
+    /// What a way back leaves alone.
+    pub before: Before,
 }
 
 impl Plan {
@@ -229,6 +235,7 @@ impl Plan {
             locks: config.locks.clone(),
             samples: Samples::new(),
             room: Room::of(config, &facts.activity),
+            before: Before::of(catalog, facts),
         };
         let mut refused = Vec::new();
         for owned in &owners.tables {

@@ -1,4 +1,4 @@
-//! How a run of `migrate` ended: what was done, or where and why it stopped and how to go on.
+//! How a run of `migrate` or `rollback` ended: what was done, or where and why it stopped and how to go on.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use super::layout::{columns, hang};
 use super::{Shape, human};
 use crate::catalog::seconds;
 use crate::error::{Failure, Resumable};
+use crate::execute::bookkeeping::RunKind;
 
 /// The format's number; it changes when a field changes its meaning.
 const FORMAT: u32 = 1;
@@ -17,6 +18,8 @@ const FORMAT: u32 = 1;
 /// What a run did.
 #[derive(Debug, Clone)]
 pub struct Outcome {
+    /// Where it went.
+    pub kind: RunKind,
     /// The run's number in the bookkeeping; nothing where none was begun.
     pub run: Option<i64>,
     /// The script's fingerprint.
@@ -112,6 +115,9 @@ pub fn write(outcome: &Outcome, shape: Shape, out: &mut impl Write) -> io::Resul
 
 fn text(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
     match &outcome.state {
+        State::NothingToDo if outcome.kind == RunKind::Rollback => {
+            return writeln!(out, "Nothing to do: nothing is left to be taken back.");
+        }
         State::NothingToDo => return writeln!(out, "Nothing to do: every migration is applied."),
         State::Finished { left: 0 } => writeln!(out, "Done: {}.", sum(outcome))?,
         State::Finished { left } => {
@@ -136,6 +142,9 @@ fn text(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
     }
     match &outcome.state {
         State::Stopped { failure, .. } => write!(out, "{}", hang("To go on: ", &way_on(failure), 0)),
+        State::Finished { .. } if outcome.kind == RunKind::Rollback => {
+            writeln!(out, "Next: `tenantctl plan` shows what `tenantctl migrate` would do anew.")
+        }
         State::Finished { left: 0 } | State::NothingToDo => writeln!(out, "Next: `tenantctl verify` proves it."),
         State::Finished { .. } => writeln!(out, "Next: `tenantctl migrate` goes on."),
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::human::{self, printable};
 use super::{Shape, account};
 use crate::execute::account::Account;
+use crate::execute::bookkeeping::RunKind;
 use crate::execute::control::Control;
 use crate::execute::filled::Filled;
 use crate::execute::pulse::{Sign, State};
@@ -56,8 +57,12 @@ fn text(status: &Status, out: &mut impl Write) -> io::Result<()> {
     };
     writeln!(
         out,
-        "run:     {}, started {} by {} (tenantctl {})",
-        run.id, run.started_at, run.started_by, run.tool_version
+        "run:     {}{}, started {} by {} (tenantctl {})",
+        run.id,
+        if run.kind == RunKind::Rollback { ", a way back" } else { "" },
+        run.started_at,
+        run.started_by,
+        run.tool_version
     )?;
     writeln!(out, "plan:    {}", run.fingerprint)?;
     let applied = run.migrations.iter().filter(|migration| migration.applied).count();
@@ -151,6 +156,9 @@ fn refused(rows: &[RefusedRow], out: &mut impl Write) -> io::Result<()> {
 
 fn next(status: &Status, run: &RunStatus) -> String {
     let paused = run.control.as_ref().is_some_and(|control| control.paused.is_some());
+    if run.kind == RunKind::Rollback {
+        return next_back(run);
+    }
     match (&run.finished_at, &run.abandoned_at, run.phase(), &status.active) {
         (Some(at), ..) => format!("nothing; finished {at}"),
         (None, Some(at), ..) => format!("given up {at}; `tenantctl migrate` plans the rest"),
@@ -162,6 +170,15 @@ fn next(status: &Status, run: &RunStatus) -> String {
         (None, None, Some(phase), Some(_)) => format!("in phase {phase}, which the running session works on"),
         (None, None, Some(phase), None) => format!("stopped in phase {phase}; `tenantctl migrate` goes on"),
         (None, None, None, _) => "all migrations are applied; `tenantctl migrate` closes the run".to_owned(),
+    }
+}
+
+/// The same for a run that goes back.
+fn next_back(run: &RunStatus) -> String {
+    match (&run.finished_at, &run.abandoned_at) {
+        (Some(at), _) => format!("nothing; taken back {at}. `tenantctl migrate` would convert anew"),
+        (None, Some(at)) => format!("given up {at}; `tenantctl rollback` goes back, `tenantctl migrate` converts anew"),
+        (None, None) => "on the way back; `tenantctl rollback` goes on".to_owned(),
     }
 }
 

@@ -28,12 +28,14 @@ pub fn history_from_refinery(text: &str) -> Query {
     Query::new(text)
 }
 
-/// Whether the bookkeeping is there, whether a history is, whether runs can be steered, and whether fillers count.
+/// Whether the bookkeeping is there, whether a history is, whether runs can be steered, whether fillers count, and whether
+/// versions can be taken back.
 pub fn exists() -> Query {
     // Asked of the catalog, which answers without a right to the schema too.
     Query::new(
         "SELECT count(*) FILTER (WHERE c.relname = 'run') > 0, count(*) FILTER (WHERE c.relname = 'schema_history') > 0, \
-         count(*) FILTER (WHERE c.relname = 'control') > 0, count(*) FILTER (WHERE c.relname = 'filled_for') > 0 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = \
+         count(*) FILTER (WHERE c.relname = 'control') > 0, count(*) FILTER (WHERE c.relname = 'filled_for') > 0, \
+         count(*) FILTER (WHERE c.relname = 'undone' AND has_table_privilege(c.oid, 'SELECT')) > 0 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = \
          c.relnamespace WHERE n.nspname = 'tenantctl'",
     )
 }
@@ -71,12 +73,32 @@ pub fn assert_fence(fence: i64) -> Statement {
     Statement::new(format!("SELECT tenantctl.assert_fence({fence})"))
 }
 
-/// The unfinished run: id, script, fingerprint, the cluster it belongs to.
+/// What kind of run a row `r` of them is: an earlier version's table lacks the column.
+const KIND: &str = "coalesce(to_jsonb(r) ->> 'kind', 'migrate')";
+
+/// The unfinished run: id, script, fingerprint, the cluster it belongs to, its kind.
 pub fn open_run() -> Query {
-    Query::new(
-        "SELECT id, script, fingerprint, system_identifier FROM tenantctl.run WHERE finished_at IS NULL AND abandoned_at \
-         IS NULL",
-    )
+    Query::new(format!(
+        "SELECT id, script, fingerprint, system_identifier, {KIND} FROM tenantctl.run AS r WHERE finished_at IS NULL AND \
+         abandoned_at IS NULL"
+    ))
+}
+
+/// The versions that were taken back, with the versions that did it.
+pub fn undone() -> Query {
+    Query::new("SELECT version, by_version FROM tenantctl.undone ORDER BY version")
+}
+
+/// A migration's row in the history, with the record of the version that it took back.
+pub fn with_undone(history: &Statement, run: i64, version: i32, by: i32) -> Statement {
+    Statement::new(format!(
+        "{history};\nINSERT INTO tenantctl.undone (version, run_id, by_version) VALUES ({version}, {run}, {by})"
+    ))
+}
+
+/// The catalog that a run was planned from: `$1` its place among all runs.
+pub fn catalog_of_run() -> Query {
+    Query::new("SELECT to_jsonb(r) ->> 'catalog' FROM tenantctl.run AS r ORDER BY id OFFSET $1::bigint LIMIT 1")
 }
 
 /// The scripts of earlier runs, in order; their applied migrations are replayed from here.
@@ -84,12 +106,12 @@ pub fn scripts() -> Query {
     Query::new("SELECT script FROM tenantctl.run ORDER BY id")
 }
 
-/// Stores a new run: `$1` version of the tool, `$2` fingerprint, `$3` script, `$4` cluster, `$5` who, `$6` catalog;
-/// answers its id.
+/// Stores a new run: `$1` version of the tool, `$2` fingerprint, `$3` script, `$4` cluster, `$5` who, `$6` catalog,
+/// `$7` kind; answers its id.
 pub fn start_run() -> Statement {
     Statement::new(
-        "INSERT INTO tenantctl.run (tool_version, fingerprint, script, system_identifier, started_by, catalog) VALUES \
-         ($1, $2, $3, $4, $5, $6) RETURNING id",
+        "INSERT INTO tenantctl.run (tool_version, fingerprint, script, system_identifier, started_by, catalog, kind) VALUES \
+         ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
     )
 }
 
@@ -270,21 +292,22 @@ pub fn writability() -> Query {
     )
 }
 
-/// The newest run, for `status`: id, fingerprint, started, finished, abandoned (as text), tool version, starter, script.
+/// The newest run, for `status`: id, fingerprint, started, finished, abandoned (as text), tool version, starter, script,
+/// kind.
 pub fn newest_run() -> Query {
-    Query::new(
-        "SELECT id, fingerprint, started_at::text, finished_at::text, abandoned_at::text, tool_version, started_by, script \
-         FROM tenantctl.run ORDER BY id DESC LIMIT 1",
-    )
+    Query::new(format!(
+        "SELECT id, fingerprint, started_at::text, finished_at::text, abandoned_at::text, tool_version, started_by, script, \
+         {KIND} FROM tenantctl.run AS r ORDER BY id DESC LIMIT 1"
+    ))
 }
 
-/// The newest run for `diff`: id, started (as text), whether it is finished, the catalog that it was planned from. Runs of
-/// an earlier version, whose table may still lack the column, have no catalog.
+/// The newest run for `diff`: id, started (as text), whether it is finished and went forth, the catalog that it was planned
+/// from or goes back to. Runs of an earlier version, whose table may still lack the column, have no catalog.
 pub fn newest_catalog() -> Query {
-    Query::new(
-        "SELECT id, started_at::text, finished_at IS NOT NULL, to_jsonb(r) ->> 'catalog' FROM tenantctl.run AS r ORDER BY \
-         id DESC LIMIT 1",
-    )
+    Query::new(format!(
+        "SELECT id, started_at::text, finished_at IS NOT NULL AND {KIND} = 'migrate', to_jsonb(r) ->> 'catalog' FROM \
+         tenantctl.run AS r ORDER BY id DESC LIMIT 1"
+    ))
 }
 
 /// Every checkpoint of a run, for `status`: step, blocks done (a pass of several is a part of them), end block, rows,

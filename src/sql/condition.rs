@@ -28,6 +28,8 @@ pub struct Condition {
 pub enum ConditionKind {
     /// Rows contradict a constraint that is to come.
     RowsDisagree,
+    /// Rows belong to somebody whom nothing else names.
+    OwnershipLost,
 }
 
 impl ConditionKind {
@@ -35,6 +37,7 @@ impl ConditionKind {
     pub fn code(self) -> Code {
         match self {
             ConditionKind::RowsDisagree => Code::RowsDisagree,
+            ConditionKind::OwnershipLost => Code::OwnershipLost,
         }
     }
 }

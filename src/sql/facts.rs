@@ -110,6 +110,16 @@ pub fn strangers(catalog: &Catalog, table: &OwnedTable, config: &Config) -> Opti
     )))
 }
 
+/// 1 where no row has an owner, in an owner column that is there already: a way back empties it again.
+pub fn is_empty(table: &OwnedTable) -> Option<Query> {
+    let column = table.column.as_ref().filter(|column| !column.generated && !column.not_null)?;
+    Some(Query::new(format!(
+        "SELECT CASE WHEN EXISTS (SELECT FROM {} AS c WHERE c.{} IS NOT NULL) THEN 0 ELSE 1 END",
+        qualified(&table.name),
+        ident(&column.name)
+    )))
+}
+
 /// The statements of this database that clients sent most often and that may mean all columns or name a unique key, with
 /// how often they were sent; `schema` is where pg_stat_statements lives. Its texts hold placeholders instead of values.
 pub fn statements(schema: &Ident) -> Query {

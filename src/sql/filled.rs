@@ -25,6 +25,11 @@ fn tells(table: &QualifiedName) -> String {
     named("told", table)
 }
 
+/// Both, for whoever drops them.
+pub(super) fn sequences(table: &QualifiedName) -> [String; 2] {
+    [counter(table), tells(table)]
+}
+
 /// Looked up anew each time: a sequence that somebody dropped makes no number, and fails no writer.
 fn regclass(sequence: &str) -> String {
     format!("to_regclass({})", literal(sequence))

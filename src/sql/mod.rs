@@ -31,10 +31,12 @@ mod probe;
 pub mod psql;
 pub mod quote;
 mod reference;
+pub mod rollback;
 mod script;
 pub mod snapshot;
 pub mod throttle;
 mod tree;
+mod undo;
 mod unique_key;
 
 use std::fmt;

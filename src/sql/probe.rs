@@ -120,7 +120,7 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
     }
 }
 
-fn done_if(condition: &str) -> Query {
+pub(super) fn done_if(condition: &str) -> Query {
     Query::new(format!("SELECT CASE WHEN {condition} THEN 'done' ELSE 'absent' END"))
 }
 

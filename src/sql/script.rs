@@ -9,6 +9,7 @@ use super::condition::Condition;
 use super::overview::{TableOverview, overview};
 use super::owner_column::{OwnerColumn, owner_columns};
 use super::quote::comment;
+use super::undo::undo;
 use super::{Query, Statement, advice, ddl, guard, mapping, probe, reference, unique_key};
 use crate::catalog::{LockHolder, QualifiedName};
 use crate::config::LockLimits;
@@ -16,7 +17,7 @@ use crate::error::{Code, Failure};
 use crate::plan::{Blocker, Cost, Held, LockLevel, Notice, Op, Owner, Phase, Plan, Step, Strategy, TxnMode};
 
 /// The format of a stored or exported script; another number is refused.
-const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 3;
 
 /// A rendered plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +66,9 @@ pub struct MigrationScript {
     pub guard: Option<Query>,
     /// Its steps.
     pub steps: Vec<ScriptStep>,
+    /// The version that it takes back; nothing where it goes forth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<i32>,
 }
 
 /// One step.
@@ -94,6 +98,9 @@ pub struct ScriptStep {
     pub probe: Option<Query>,
     /// Removes what a broken attempt left behind.
     pub repair: Option<Statement>,
+    /// The steps that take it back, in order; nothing where an earlier tenantctl planned it, which kept none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Vec<ScriptStep>>,
 }
 
 /// What a step sends.
@@ -124,6 +131,7 @@ pub fn render(plan: &Plan) -> Script {
                 None => guard::mapped(plan),
             },
             steps: migration.steps.iter().map(|step| render_step(plan, step)).collect(),
+            undoes: None,
         })
         .collect();
     Script {
@@ -169,6 +177,7 @@ fn render_step(plan: &Plan, step: &Step) -> ScriptStep {
         },
         probe: probe::probe(plan, &step.op),
         repair: ddl::repair(&step.op),
+        undo: Some(undo(plan, step)),
     }
 }
 
@@ -220,7 +229,7 @@ fn title(plan: &Plan, op: &Op) -> String {
 
 /// SHA-256 over everything that may be sent, in order; lengths keep the parts apart. Guards, probes and repairs are in it
 /// too: a script that comes from a file must not smuggle in a statement that nobody reviewed.
-fn fingerprint(migrations: &[MigrationScript]) -> String {
+pub(super) fn fingerprint(migrations: &[MigrationScript]) -> String {
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update(text.len().to_le_bytes());
@@ -230,23 +239,29 @@ fn fingerprint(migrations: &[MigrationScript]) -> String {
         add(&migration.file_name());
         add(migration.guard.as_ref().map_or("", Query::text));
         for step in &migration.steps {
-            add(&step.id);
-            add(&format!("{:?}", step.mode));
-            step.texts().for_each(&mut add);
-            add(step.probe.as_ref().map_or("", Query::text));
-            add(step.repair.as_ref().map_or("", Statement::text));
-            if let Work::Backfill(backfill) = &step.work {
-                add(backfill.extent.text());
-                add(backfill.left.as_ref().map_or("", Query::text));
-                add(backfill.vacuum.as_ref().map_or("", |vacuum| vacuum.statement.text()));
-            }
-            if let Work::Condition(condition) = &step.work {
-                add(condition.sample.text());
-            }
+            every_text(step, &mut add);
+            // Nothing for a step without any, so that scripts of earlier versions keep their fingerprints.
+            step.undo.iter().flatten().for_each(|back| every_text(back, &mut add));
         }
     }
     let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
+}
+
+fn every_text(step: &ScriptStep, add: &mut impl FnMut(&str)) {
+    add(&step.id);
+    add(&format!("{:?}", step.mode));
+    step.texts().for_each(&mut *add);
+    add(step.probe.as_ref().map_or("", Query::text));
+    add(step.repair.as_ref().map_or("", Statement::text));
+    if let Work::Backfill(backfill) = &step.work {
+        add(backfill.extent.text());
+        add(backfill.left.as_ref().map_or("", Query::text));
+        add(backfill.vacuum.as_ref().map_or("", |vacuum| vacuum.statement.text()));
+    }
+    if let Work::Condition(condition) = &step.work {
+        add(condition.sample.text());
+    }
 }
 
 impl Script {

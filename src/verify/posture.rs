@@ -8,9 +8,9 @@ pub(super) const CHECKS: &[Check] = &[Check {
     id: "post-unfinished-run",
     severity: Severity::Error,
     cost: Cost::Rows,
-    promise: "no run of `tenantctl migrate` is unfinished",
+    promise: "no run of `tenantctl migrate` or `rollback` is unfinished",
     harm: "the conversion stands half way: fillers are at work, and what is not enforced yet is not protected",
-    remedy: "`tenantctl status` shows where it stands; `tenantctl migrate` goes on from there",
+    remedy: "`tenantctl status` shows where it stands; `tenantctl migrate` or `tenantctl rollback` goes on from there",
     violation: "INSERT INTO tenantctl.run (tool_version, fingerprint, script, system_identifier, started_by)\n\
                 VALUES ('0.1.0', 'sha256:0', '{}', '0', 'example');",
     judge: unfinished_run,

@@ -21,13 +21,13 @@ fn file(name: &str) -> String {
 }
 
 /// Batches of one block, so that the conversion lasts.
-fn config(name: &str) -> Config {
+pub(crate) fn config(name: &str) -> Config {
     let mut config = config::parse(&file(name), name).unwrap();
     (config.backfill.min_blocks, config.backfill.max_blocks) = (1, 2);
     config
 }
 
-async fn aicd(rows: u32) -> Database<'static> {
+pub(crate) async fn aicd(rows: u32) -> Database<'static> {
     let database = server().database().await;
     database.run(&file("schema.sql")).await;
     database.run(&format!("SET seed.rows = {rows}; {}", file("seed.sql"))).await;

@@ -24,6 +24,7 @@ mod recorder;
 mod reference;
 mod report;
 mod resume;
+mod rollback;
 mod saas25;
 mod settings;
 mod sources;

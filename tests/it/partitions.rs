@@ -28,14 +28,14 @@ const LEAVES: [&str; 6] = [
 ];
 
 /// The database with its rows.
-async fn loaded() -> Database<'static> {
+pub(crate) async fn loaded() -> Database<'static> {
     let database = crate::support::server().database().await;
     database.run(SCHEMA).await;
     database
 }
 
 /// Batches of one block, so that there are many places to stop at.
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     parsed(CONFIG)
 }
 

@@ -144,6 +144,7 @@ fn ended(state: State) -> Outcome {
         elapsed: Duration::from_secs_f64(seconds),
     };
     Outcome {
+        kind: tenantctl::execute::bookkeeping::RunKind::Migrate,
         run: Some(3),
         fingerprint: "sha256:ab12".to_owned(),
         applied: vec![applied("V1__prepare", 1, 1, 0, 0.12), applied("V5__backfill_invoices", 3, 0, 3_200_000, 70.5)],

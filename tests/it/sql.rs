@@ -68,12 +68,20 @@ fn an_index_name_that_another_table_uses_is_not_taken() {
 #[test]
 fn a_script_from_a_file_is_refused_when_any_text_that_may_be_sent_was_edited() {
     type Edit = fn(&mut Script) -> Option<()>;
-    let edits: [(&str, Edit); 5] = [
+    let edits: [(&str, Edit); 6] = [
         ("statement", |script| edit(&mut script.migrations[0].steps[0].work)),
         ("guard", |script| script.migrations[1].guard.take().map(drop)),
         ("probe", |script| script.migrations[0].steps[0].probe.take().map(drop)),
         ("repair", |script| {
             script.migrations.iter_mut().flat_map(|m| &mut m.steps).find_map(|s| s.repair.take()).map(drop)
+        }),
+        ("way back", |script| {
+            script
+                .migrations
+                .iter_mut()
+                .flat_map(|m| &mut m.steps)
+                .find_map(|s| s.undo.take_if(|undo| !undo.is_empty()))
+                .map(drop)
         }),
         ("left", |script| {
             script.migrations.iter_mut().flat_map(|m| &mut m.steps).find_map(|step| match &mut step.work {

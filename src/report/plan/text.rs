@@ -23,6 +23,8 @@ pub(super) fn write(script: &Script, page: Page, out: &mut impl Write) -> io::Re
         writeln!(out, "Nothing to do: the database is as the configuration wants it.")?;
     } else {
         head(script, page.width, out)?;
+    }
+    if !script.migrations.is_empty() && !script.is_rollback() {
         tables(script, out)?;
         filled(script, page.width, out)?;
     }
@@ -31,7 +33,7 @@ pub(super) fn write(script: &Script, page: Page, out: &mut impl Write) -> io::Re
     blockers(script, page.width, out)?;
     notices(script, page.width, out)?;
     waiting::write(script, page.width, out)?;
-    for phase in Phase::ALL {
+    for phase in in_order(script) {
         let migrations: Vec<_> = script.migrations.iter().filter(|migration| migration.phase == phase).collect();
         match page.detail {
             _ if migrations.is_empty() => {}
@@ -40,6 +42,15 @@ pub(super) fn write(script: &Script, page: Page, out: &mut impl Write) -> io::Re
         }
     }
     Ok(())
+}
+
+/// The phases as they will be gone through.
+fn in_order(script: &Script) -> Vec<Phase> {
+    let mut phases = Phase::ALL.to_vec();
+    if script.is_rollback() {
+        phases.reverse();
+    }
+    phases
 }
 
 /// Writes what a plan will do in short: its size, its locks, its tables.
@@ -61,13 +72,15 @@ pub fn summary(script: &Script, out: &mut impl Write) -> io::Result<()> {
 
 fn head(script: &Script, width: usize, out: &mut impl Write) -> io::Result<()> {
     let title = format!("for PostgreSQL {}: {}", script.major, words::size(script));
-    writeln!(out, "{}", hang_within(width, "Plan ", &title, 0))?;
+    let what = if script.is_rollback() { "Way back " } else { "Plan " };
+    writeln!(out, "{}", hang_within(width, what, &title, 0))?;
     writeln!(out, "  Fingerprint     {}", script.fingerprint)?;
-    for (label, text) in [
-        ("Rows            ", words::rows(script)),
-        ("Strongest lock  ", words::strongest_lock(script)),
-        ("Lock limits     ", words::lock_limits(&script.locks)),
-    ] {
+    if !script.is_rollback() {
+        write!(out, "{}", hang_within(width, "Rows            ", &words::rows(script), 2))?;
+    }
+    for (label, text) in
+        [("Strongest lock  ", words::strongest_lock(script)), ("Lock limits     ", words::lock_limits(&script.locks))]
+    {
         write!(out, "{}", hang_within(width, label, &text, 2))?;
     }
     Ok(())

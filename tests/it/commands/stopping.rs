@@ -56,7 +56,7 @@ async fn is_interrupted_neatly_by(name: &str) {
     let Ran { stdout, stderr, .. } = running.wait().exits(130);
     assert!(stdout.starts_with("Stopped at backfill/public.customers/"), "{stdout}");
     assert!(stdout.contains("; 2 migrations are left. What is done"), "{stdout}");
-    assert!(stdout.ends_with("To go on: run `tenantctl migrate` again to go on\n"), "{stdout}");
+    assert!(stdout.ends_with("To go on: run the same command again to go on\n"), "{stdout}");
     assert!(stderr.contains(r#""event":"stopping""#) && stderr.contains(r#""code":"interrupted""#), "{stderr}");
     checkpoint_is_right(&database).await;
     let status = cli.run("status").exits(0).stdout;

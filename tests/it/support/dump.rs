@@ -18,6 +18,18 @@ UNION ALL
 SELECT format('index %s %s', pg_get_indexdef(indexrelid), indisvalid) FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 WHERE c.relnamespace IN (TABLE wanted)
 UNION ALL
+SELECT format('relation %s %s replica identity %s privileges %s options %s', oid::regclass, relkind, relreplident, relacl, reloptions)
+FROM pg_class WHERE relnamespace IN (TABLE wanted)
+UNION ALL
+SELECT format('privileges %s.%s %s', a.attrelid::regclass, quote_ident(a.attname), a.attacl)
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid WHERE c.relnamespace IN (TABLE wanted) AND a.attacl IS NOT NULL
+UNION ALL
+SELECT format('comment %s %s', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description)
+FROM pg_description AS d JOIN pg_class AS c ON d.classoid = 'pg_class'::regclass AND c.oid = d.objoid WHERE c.relnamespace IN (TABLE wanted)
+UNION ALL
+SELECT format('index %s clustered %s replica identity %s', indexrelid::regclass, indisclustered, indisreplident)
+FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid WHERE c.relnamespace IN (TABLE wanted) AND (indisclustered OR indisreplident)
+UNION ALL
 SELECT format('trigger %s %s', pg_get_triggerdef(t.oid), tgenabled) FROM pg_trigger AS t WHERE NOT tgisinternal
 UNION ALL
 SELECT format('function %s', pg_get_functiondef(oid)) FROM pg_proc WHERE pronamespace IN (TABLE wanted) AND proname NOT IN ('assert_fence', 'table_bytes', 'tell_filled')
@@ -60,6 +72,27 @@ pub async fn owners(client: &Client, owner_column: &str) -> String {
         );
         let row = client.query_one(&sql, &[]).await.unwrap();
         lines.push(format!("{table}: {} rows, owners {}", row.get::<_, i64>(0), row.get::<_, String>(1)));
+    }
+    lines.join("\n")
+}
+
+/// Every row of every table of some schemas, table by table, as a hash and a count.
+pub async fn rows(client: &Client, schemas: &[&str]) -> String {
+    let tables = client
+        .query(
+            "SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE c.relkind = 'r' AND n.nspname = ANY ($1) ORDER BY 1",
+            &[&schemas],
+        )
+        .await
+        .unwrap();
+    let mut lines = Vec::new();
+    for table in tables.iter().map(|row| row.get::<_, String>(0)) {
+        let sql = format!(
+            "SELECT count(*), coalesce(md5(string_agg(r.row, ',' ORDER BY r.row)), '') FROM (SELECT to_jsonb(t)::text FROM {table} AS t) AS r (row)"
+        );
+        let row = client.query_one(&sql, &[]).await.unwrap();
+        lines.push(format!("{table}: {} rows, {}", row.get::<_, i64>(0), row.get::<_, String>(1)));
     }
     lines.join("\n")
 }

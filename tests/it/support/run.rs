@@ -4,6 +4,7 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, Instant};
 
 use tenantctl::commands::conversion::{Conversion, Order, Unfinished};
+use tenantctl::commands::way_back::Back;
 use tenantctl::config::{self, Config};
 use tenantctl::error::{Code, Failure};
 use tenantctl::event::{Event, Observer};
@@ -55,6 +56,7 @@ impl Observer for Listener<'_> {
 /// One run of the tool, as a test wants it.
 pub struct Run<'t> {
     order: Order,
+    back: Option<Back>,
     target: Target,
     react: React<'t>,
 }
@@ -95,7 +97,7 @@ impl<'t> Run<'t> {
 
     /// With something to do at every event; it gets the event's number, from 1.
     pub fn reacting(react: impl Fn(usize, &Event, &Stopper) + Send + Sync + 't) -> Self {
-        Run { order: Order::default(), target: Target::End, react: Box::new(react) }
+        Run { order: Order::default(), back: None, target: Target::End, react: Box::new(react) }
     }
 
     /// With something to do once, at the first event like this.
@@ -110,14 +112,24 @@ impl<'t> Run<'t> {
 
     /// Gives an unfinished run up first.
     pub fn replanned() -> Self {
-        Run { order: Order { unfinished: Unfinished::Replan, ..Order::default() }, ..Run::to_the_end() }
+        Run::to_the_end().anew()
+    }
+
+    /// With an unfinished run given up first.
+    pub fn anew(self) -> Self {
+        Run { order: Order { unfinished: Unfinished::Replan, ..Order::default() }, ..self }
+    }
+
+    /// Back instead of forth.
+    pub fn back(self, back: Back) -> Self {
+        Run { back: Some(back), ..self }
     }
 
     /// Runs.
     pub async fn on(self, database: &Database<'_>, config: &Config) -> Outcome {
         let (stopper, interrupt) = Interrupt::channel();
         let listener = Listener { seen: Mutex::default(), stopper, react: self.react };
-        let run = run(database, config, &self.order, self.target, &listener, interrupt);
+        let run = run(database, config, (&self.order, self.back), self.target, &listener, interrupt);
         let done = tokio::time::timeout(PATIENCE, run).await.expect("the run hangs");
         Outcome { done, events: listener.seen.into_inner().unwrap() }
     }
@@ -126,7 +138,7 @@ impl<'t> Run<'t> {
 async fn run(
     database: &Database<'_>,
     config: &Config,
-    order: &Order,
+    order: (&Order, Option<Back>),
     target: Target,
     observer: &dyn Observer,
     interrupt: Interrupt,
@@ -139,10 +151,18 @@ async fn run(
 }
 
 /// The lock of a run that was broken off is gone when the server has noticed; that is a matter of milliseconds.
-async fn open(database: &Database<'_>, config: &Config, order: &Order) -> Result<Conversion, Failure> {
+async fn open(
+    database: &Database<'_>,
+    config: &Config,
+    (order, back): (&Order, Option<Back>),
+) -> Result<Conversion, Failure> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        match Conversion::open(&database.settings(), config, order).await {
+        let opened = match back {
+            Some(back) => back.open(&database.settings(), config).await,
+            None => Conversion::open(&database.settings(), config, order).await,
+        };
+        match opened {
             Err(failure) if failure.code == Code::RunActive && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -168,6 +188,17 @@ pub async fn stop_at(
     stop: Stop,
     is_here: impl Fn(usize, &Event) -> bool + Send + Sync,
 ) -> bool {
+    stop_going(database, config, None, stop, is_here).await
+}
+
+/// The same for a run that goes back, where one is given.
+pub async fn stop_going(
+    database: &Database<'_>,
+    config: &Config,
+    back: Option<Back>,
+    stop: Stop,
+    is_here: impl Fn(usize, &Event) -> bool + Send + Sync,
+) -> bool {
     let (reached, once) = (Notify::new(), Once::new());
     let run = Run::reacting(|number, event, stopper| {
         if is_here(number, event) {
@@ -179,6 +210,7 @@ pub async fn stop_at(
             });
         }
     });
+    let run = Run { back, ..run };
     match stop {
         Stop::Neat => {
             let outcome = run.on(database, config).await;
