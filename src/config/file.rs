@@ -90,6 +90,10 @@ impl Reader<'_> {
             locks,
             throttle,
             server: self.server(&file.server),
+            audit: [
+                self.ident("audit.created_at", &file.audit.created_at),
+                self.ident("audit.updated_at", &file.audit.updated_at),
+            ],
         }
     }
 
@@ -253,6 +257,7 @@ impl Reader<'_> {
             source,
             unowned: rule.unowned.unwrap_or(Unowned::Stop),
             strategy: rule.backfill.unwrap_or(StrategyChoice::Auto),
+            audit_timestamps: rule.audit_timestamps.unwrap_or(false),
             unique,
             references,
         }

@@ -53,6 +53,8 @@ pub struct Config {
     pub throttle: ThrottleLimits,
     /// What only the operator knows about the server.
     pub server: ServerFacts,
+    /// What the columns are called that say when a row came to be and when it changed.
+    pub audit: [Ident; 2],
 }
 
 impl Config {
@@ -204,6 +206,8 @@ pub struct OwnerRule {
     pub unowned: Unowned,
     /// How existing rows are filled.
     pub strategy: StrategyChoice,
+    /// The columns of [`Config::audit`] are added where they are missing.
+    pub audit_timestamps: bool,
     /// Unique constraints and indexes that somebody decided about.
     pub unique: Vec<KeyDecision>,
     /// Foreign keys that somebody decided about.

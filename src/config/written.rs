@@ -25,6 +25,7 @@ pub struct File {
     pub locks: Locks,
     pub throttle: Throttle,
     pub server: Server,
+    pub audit: Audit,
 }
 
 impl Default for File {
@@ -41,6 +42,7 @@ impl Default for File {
             locks: Locks::default(),
             throttle: Throttle::default(),
             server: Server::default(),
+            audit: Audit::default(),
         }
     }
 }
@@ -203,6 +205,7 @@ pub struct Rule {
     pub matches: Option<Spanned<String>>,
     pub unowned: Option<Unowned>,
     pub backfill: Option<StrategyChoice>,
+    pub audit_timestamps: Option<bool>,
     #[serde(default)]
     pub unique: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     #[serde(default)]
@@ -220,6 +223,7 @@ impl Rule {
             || self.matches.is_some()
             || self.unowned.is_some()
             || self.backfill.is_some()
+            || self.audit_timestamps.is_some()
             || !self.unique.is_empty()
             || !self.references.is_empty()
     }
@@ -332,6 +336,20 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Server { free_disk: None, long_transaction: unwritten("1m".to_owned()) }
+    }
+}
+
+/// `[audit]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a section with keys of its own")]
+pub struct Audit {
+    pub created_at: Spanned<String>,
+    pub updated_at: Spanned<String>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Audit { created_at: unwritten("created_at".to_owned()), updated_at: unwritten("updated_at".to_owned()) }
     }
 }
 

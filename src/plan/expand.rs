@@ -20,11 +20,14 @@ pub fn pass_trigger(child: &crate::catalog::QualifiedName) -> Ident {
 /// only the step's probe can tell.
 pub(super) fn ops(_plan: &Plan, table: &TablePlan, _now: &Table) -> Vec<Op> {
     let name = &table.owned.name;
-    if table.owned.column.as_ref().is_some_and(|column| column.not_null) {
-        return Vec::new();
+    let mut ops = Vec::new();
+    if table.owned.column.as_ref().is_none_or(|column| !column.not_null) {
+        ops.push(Op::AddOwnerColumn(name.clone()));
+        let parent = table.owned.owner.parent_with_owner();
+        ops.extend(parent.map(|link| Op::PassOwnerDown { parent: link.parent.clone(), child: name.clone() }));
     }
-    let column = Op::AddOwnerColumn(name.clone());
-    let parent = table.owned.owner.parent_with_owner();
-    let pass_down = parent.map(|link| Op::PassOwnerDown { parent: link.parent.clone(), child: name.clone() });
-    std::iter::once(column).chain(pass_down).collect()
+    if !table.owned.timestamps.is_empty() {
+        ops.push(Op::AddTimestamps { table: name.clone(), columns: table.owned.timestamps.clone() });
+    }
+    ops
 }

@@ -240,10 +240,20 @@ pub(super) fn blockers(
                 "drop it, or choose another tenant_column.name".to_owned(),
             );
         }
+        if !owned.timestamps.is_empty()
+            && let Some(why) = strategy::stored(now)
+        {
+            let remedy = "add the columns by hand, or drop audit_timestamps there".to_owned();
+            block(
+                Kind::TimestampsStored,
+                format!("{} cannot be added: {why}", list(&owned.timestamps.iter().collect::<Vec<_>>())),
+                remedy,
+            );
+        }
         if let Some((text, remedy)) = row_security(catalog, now) {
             block(Kind::RowSecurity, text, remedy);
         }
-        if let Some((kind, text, remedy)) = publication(config, owned.column.is_none(), table, now) {
+        if let Some((kind, text, remedy)) = publication(config, table, now) {
             block(kind, text, remedy);
         }
     }
@@ -265,13 +275,14 @@ fn row_security(catalog: &Catalog, now: &Table) -> Option<(String, String)> {
 }
 
 /// A native subscriber stops at a column it does not have, and its slot then keeps WAL until the disk is full.
-fn publication(config: &Config, adds_column: bool, table: &TablePlan, now: &Table) -> Option<(Kind, String, String)> {
+fn publication(config: &Config, table: &TablePlan, now: &Table) -> Option<(Kind, String, String)> {
+    let owner = table.owned.column.is_none().then_some(&config.tenant_column);
+    let added: Vec<&Ident> = owner.into_iter().chain(&table.owned.timestamps).collect();
     let unready: Vec<&Ident> =
         now.publications.iter().filter(|publication| !config.publications_ready.contains(publication)).collect();
-    if adds_column && !unready.is_empty() {
+    if !added.is_empty() && !unready.is_empty() {
         let text = format!("it is published by {}, whose subscribers stop at a column they lack", list(&unready));
-        let remedy =
-            format!("add {} there first, then list the publications in publications_ready", config.tenant_column);
+        let remedy = format!("add {} there first, then list the publications in publications_ready", list(&added));
         return Some((Kind::SubscriberNotReady, text, remedy));
     }
     let unidentified = !now.publications.is_empty() && now.primary_key().is_none() && !now.replica_identity;

@@ -27,6 +27,8 @@ pub struct OwnedTable {
     pub unowned: Unowned,
     /// How existing rows are filled, as configured.
     pub choice: StrategyChoice,
+    /// The columns with its rows' times that are missing, where they are wanted.
+    pub timestamps: Vec<Ident>,
     /// Unique constraints and indexes that somebody decided about.
     pub unique: Vec<KeyDecision>,
     /// Foreign keys that somebody decided about.
@@ -285,6 +287,7 @@ impl<'a> Resolver<'a> {
                     owner,
                     unowned: owner_rule.unowned,
                     choice: owner_rule.strategy,
+                    timestamps: timestamps(self.config, owner_rule, table),
                     unique: owner_rule.unique.clone(),
                     references: owner_rule.references.clone(),
                     line: rule.line,
@@ -421,6 +424,11 @@ fn link(table: &Table, key: &ForeignKey, ends_at_tenants: bool) -> Link {
         nullable: key.columns.iter().any(nullable),
         ends_at_tenants,
     }
+}
+
+fn timestamps(config: &Config, rule: &OwnerRule, table: &Table) -> Vec<Ident> {
+    let missing = config.audit.iter().filter(|name| rule.audit_timestamps && table.column(name).is_none());
+    missing.cloned().collect()
 }
 
 /// Why a kind of table cannot be converted; nothing where it can.

@@ -145,7 +145,13 @@ pub(super) fn owned_leaf(
         StrategyChoice::Auto if !by_default => StrategyChoice::Batched,
         choice => choice,
     };
-    OwnedTable { name: leaf.clone(), column: table.column(owner).cloned(), choice, ..root.clone() }
+    OwnedTable {
+        name: leaf.clone(),
+        column: table.column(owner).cloned(),
+        choice,
+        timestamps: Vec::new(),
+        ..root.clone()
+    }
 }
 
 /// How the leaves are filled, in the words of the largest.

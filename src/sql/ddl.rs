@@ -33,6 +33,7 @@ fn own(plan: &Plan, op: &Op) -> Vec<Statement> {
             Some(table) => add_owner_column(plan, table),
             None => Vec::new(),
         },
+        Op::AddTimestamps { table, columns } => one(add_timestamps(table, columns)),
         Op::PassOwnerDown { parent, child } => pass_down(plan, parent, child),
         Op::FollowOwner(name) => plan.tables.get(name).map_or_else(Vec::new, |table| follow(plan, table)),
         Op::SettleFiller(name) => plan.tables.get(name).map_or_else(Vec::new, |table| settle(plan, table)),
@@ -165,6 +166,13 @@ fn add_owner_column(plan: &Plan, table: &TablePlan) -> Vec<Statement> {
     }
     statements.extend(fill(plan, table));
     statements
+}
+
+/// Rows that are there get the time of this transaction, which the catalog keeps for all of them: none is written (docs,
+/// ALTER TABLE, Notes: a default that is not volatile).
+fn add_timestamps(table: &QualifiedName, columns: &[Ident]) -> String {
+    let add = |column: &Ident| format!("ADD COLUMN {} timestamptz NOT NULL DEFAULT now()", ident(column));
+    format!("ALTER TABLE {}\n  {}", qualified(table), columns.iter().map(add).collect::<Vec<_>>().join(",\n  "))
 }
 
 fn add_foreign_key(plan: &Plan, table: &QualifiedName, constraint: &Ident, column: &str) -> String {

@@ -28,6 +28,9 @@ pub struct OwnerColumn {
     /// The foreign keys that this plan adds and that compare owners.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<OwnerReference>,
+    /// Columns with the times of its rows that this plan adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timestamps: Vec<Ident>,
     /// The tenants table.
     pub tenants: QualifiedName,
     /// Its primary key.
@@ -96,6 +99,7 @@ fn owner_column(plan: &Plan, table: &TablePlan) -> OwnerColumn {
         foreign_key: key_added,
         keys,
         references,
+        timestamps: table.owned.timestamps.clone(),
         tenants: plan.tenants.table.clone(),
         tenants_id: plan.tenants.columns.id.clone(),
     }

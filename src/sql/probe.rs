@@ -59,6 +59,10 @@ pub(super) fn probe(plan: &Plan, op: &Op) -> Option<Query> {
             let all = std::iter::once(has_column(table, &column)).chain(fills).chain(same_filler(plan, table));
             Some(done_if(&all.chain([filled::exist(table)]).collect::<Vec<_>>().join(" AND ")))
         }
+        Op::AddTimestamps { table, columns } => {
+            let all: Vec<String> = columns.iter().map(|column| has_column(table, &literal(column.as_str()))).collect();
+            Some(done_if(&all.join(" AND ")))
+        }
         Op::PassOwnerDown { parent, child } => Some(done_if(&fires(plan, parent, pass_trigger(child).as_str()))),
         Op::FollowOwner(table) => {
             let all = std::iter::once(fires(plan, table, FILL_ON_UPDATE)).chain(same_filler(plan, table));

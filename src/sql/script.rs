@@ -11,7 +11,7 @@ use super::owner_column::{OwnerColumn, owner_columns};
 use super::quote::comment;
 use super::undo::undo;
 use super::{Query, Statement, advice, ddl, guard, mapping, probe, reference, unique_key};
-use crate::catalog::{LockHolder, QualifiedName};
+use crate::catalog::{Ident, LockHolder, QualifiedName};
 use crate::config::LockLimits;
 use crate::error::{Code, Failure};
 use crate::plan::{Blocker, Cost, Held, LockLevel, Notice, Op, Owner, Phase, Plan, Step, Strategy, TxnMode};
@@ -194,6 +194,10 @@ fn title(plan: &Plan, op: &Op) -> String {
                 true => format!("fill {column} of {table} for old writers"),
                 false => format!("add {column} to {table}, with the filler for old writers"),
             }
+        }
+        Op::AddTimestamps { table, columns } => {
+            let names: Vec<&str> = columns.iter().map(Ident::as_str).collect();
+            format!("add {} to {table}", names.join(" and "))
         }
         Op::PassOwnerDown { parent, child } => format!("pass a new owner of {parent} down to {child}"),
         Op::Backfill(table) => format!("give every row of {table} its owner"),

@@ -25,9 +25,10 @@ pub(super) fn locks(plan: &Plan, op: &Op) -> Vec<Statement> {
 /// an INSERT.
 fn locked<'a>(plan: &'a Plan, op: &'a Op) -> Vec<(&'a QualifiedName, LockLevel)> {
     match op {
-        Op::AddOwnerColumn(table) | Op::AddNotNull { table, .. } | Op::SetNotNull { table, .. } => {
-            vec![(table, LockLevel::AccessExclusive)]
-        }
+        Op::AddOwnerColumn(table)
+        | Op::AddTimestamps { table, .. }
+        | Op::AddNotNull { table, .. }
+        | Op::SetNotNull { table, .. } => vec![(table, LockLevel::AccessExclusive)],
         Op::PassOwnerDown { parent: table, .. }
         | Op::FollowOwner(table)
         | Op::SettleFiller(table)

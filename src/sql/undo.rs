@@ -43,6 +43,7 @@ impl Undo<'_> {
             Op::CreateTenantsTable => owner::tenants_table(self),
             Op::CreateSystemTenant => owner::system_tenant(self),
             Op::AddOwnerColumn(table) => owner::column(self, table),
+            Op::AddTimestamps { table, columns } => self.columns(table, columns),
             Op::CreateTenantTrigger(table) => {
                 self.trigger(table, &Ident::derived(&[TENANT_TRIGGER]), named("tenant", table))
             }
@@ -184,6 +185,17 @@ impl Undo<'_> {
         let words: Vec<String> = names.iter().map(ToString::to_string).collect();
         let title = format!("drop the constraint {} of {table}", words.join(", "));
         vec![self.change("", title, texts, &gone::constraints(table, names))]
+    }
+
+    fn columns(&self, table: &QualifiedName, columns: &[Ident]) -> Vec<ScriptStep> {
+        let mut texts: Vec<String> = self.lock(table).into_iter().collect();
+        let drops: Vec<String> =
+            columns.iter().map(|column| format!("DROP COLUMN IF EXISTS {}", ident(column))).collect();
+        texts.push(format!("ALTER TABLE {} {}", qualified(table), drops.join(", ")));
+        let words: Vec<&str> = columns.iter().map(Ident::as_str).collect();
+        let title = format!("drop {} of {table}", words.join(" and "));
+        let gone: Vec<String> = columns.iter().map(|column| gone::column(table, column)).collect();
+        vec![self.change("", title, texts, &gone.join(" AND "))]
     }
 
     fn not_null(&self, table: &QualifiedName) -> Vec<ScriptStep> {

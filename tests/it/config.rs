@@ -97,7 +97,7 @@ fn a_mistake_is_named_with_its_line_its_key_and_the_fix() {
     for (text, expected) in [
         (
             "schema = []",
-            "1: schema: unknown field `schema`, expected one of `schemas`, `publications_ready`, `connection`, `tenants`, `tenant_column`, `system_tenant`, `tables`, `backfill`, `locks`, `throttle`, `server`",
+            "1: schema: unknown field `schema`, expected one of `schemas`, `publications_ready`, `connection`, `tenants`, `tenant_column`, `system_tenant`, `tables`, `backfill`, `locks`, `throttle`, `server`, `audit`",
         ),
         (
             "\n[backfill]\nbach = \"1s\"",

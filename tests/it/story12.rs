@@ -60,6 +60,24 @@ async fn every_row_gets_the_owner_and_nothing_is_left_to_do_or_to_find() {
 }
 
 #[tokio::test]
+async fn every_table_says_when_its_rows_came_to_be_and_when_they_changed() {
+    let database = converted().await;
+    let timed = "SELECT count(DISTINCT table_name) FROM information_schema.columns WHERE column_name = '%' AND is_nullable = 'NO'
+        AND table_name IN (SELECT table_name FROM information_schema.columns WHERE column_name = 'tenantId')";
+    for column in ["createdAt", "updatedAt"] {
+        assert_eq!(database.number(&timed.replace('%', column)).await, 9, "{column}");
+    }
+    database.run(r#"INSERT INTO "RateLimit" ("apiKeyId", "windowStart") SELECT "id", now() + interval '1 day' FROM "ApiKey""#).await;
+    assert_eq!(
+        database.number(r#"SELECT count(*) FROM "RateLimit" WHERE "createdAt" IS NULL OR "updatedAt" > now()"#).await,
+        0
+    );
+    let own = r#"SELECT count(*) FROM information_schema.columns WHERE table_name = 'User' AND column_name = 'createdAt'
+        AND data_type = 'timestamp without time zone'"#;
+    assert_eq!(database.number(own).await, 1, "what is there stays as it is");
+}
+
+#[tokio::test]
 async fn a_row_refers_only_to_rows_of_its_own_tenant() {
     let database = converted().await;
     database.run(SECOND).await;

@@ -136,6 +136,7 @@ impl Estimator<'_> {
         match op {
             Op::CreateTenantsTable => change(OBJECTS),
             Op::AddOwnerColumn(name) => whole(name, OBJECTS),
+            Op::AddTimestamps { table, columns } => whole(table, FLAG * columns.len() as u64),
             Op::PassOwnerDown { parent, .. } => whole(parent, TRIGGER),
             Op::FollowOwner(name) | Op::SettleFiller(name) => whole(name, FILLER_TRIGGER),
             Op::CreateTenantTrigger(_) => change(TRIGGER),

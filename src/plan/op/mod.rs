@@ -27,6 +27,13 @@ pub enum Op {
     CreateTenants(QualifiedName),
     /// Adds the owner column and the filler for writers that do not know it, in one transaction.
     AddOwnerColumn(QualifiedName),
+    /// Adds columns that say when a row came to be and when it changed.
+    AddTimestamps {
+        /// The table.
+        table: QualifiedName,
+        /// The columns.
+        columns: Vec<Ident>,
+    },
     /// Makes a row whose owner changes pass the new one down to its children in a table.
     PassOwnerDown {
         /// The table whose rows have children.
@@ -136,6 +143,7 @@ impl Op {
             | Op::Vacuum(table)
             | Op::Analyze(table)
             | Op::AnalyzeTree(table)
+            | Op::AddTimestamps { table, .. }
             | Op::PassOwnerDown { parent: table, .. }
             | Op::CreateParentIndex { table, .. }
             | Op::AttachIndex { table, .. }
@@ -180,6 +188,7 @@ impl Op {
             Op::CreateTenantTrigger(_) => "create-tenant-trigger",
             Op::CreateTenants(_) => "create-tenants",
             Op::AddOwnerColumn(_) => "add-owner-column",
+            Op::AddTimestamps { .. } => "add-timestamps",
             Op::PassOwnerDown { .. } => "pass-owner-down",
             Op::Backfill(_) => "backfill",
             Op::FollowOwner(_) => "follow-owner",
@@ -208,7 +217,8 @@ impl Op {
             // A new table: nobody can wait for it yet. ROW EXCLUSIVE is what any INSERT takes.
             Op::CreateTenantsTable | Op::CreateTenants(_) => LockLevel::None,
             Op::CreateSystemTenant | Op::Backfill(_) | Op::Reconcile(_) => LockLevel::RowExclusive,
-            Op::AddOwnerColumn(_) | Op::AddNotNull { .. } | Op::SetNotNull { .. } => LockLevel::AccessExclusive,
+            Op::AddOwnerColumn(_) | Op::AddTimestamps { .. } => LockLevel::AccessExclusive,
+            Op::AddNotNull { .. } | Op::SetNotNull { .. } => LockLevel::AccessExclusive,
             // On the index, which every reader of the leaf opens; and on the tenants table, where the triggers of the
             // leaves' own keys go (measured on 14 to 17, the manual does not tell).
             Op::AttachIndex { .. } | Op::AdoptForeignKey { .. } => LockLevel::AccessExclusive,
@@ -239,6 +249,7 @@ impl Op {
             | Op::CreateSystemTenant
             | Op::CreateTenantTrigger(_)
             | Op::AddOwnerColumn(_)
+            | Op::AddTimestamps { .. }
             | Op::PassOwnerDown { .. }
             | Op::FollowOwner(_)
             | Op::SettleFiller(_)
@@ -263,6 +274,7 @@ impl Op {
             | Op::CreateSystemTenant
             | Op::CreateTenantTrigger(_)
             | Op::AddOwnerColumn(_)
+            | Op::AddTimestamps { .. }
             | Op::PassOwnerDown { .. }
             | Op::FollowOwner(_)
             | Op::SettleFiller(_)

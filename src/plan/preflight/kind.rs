@@ -102,6 +102,8 @@ kinds! {
     NameClash = "name-clash", Blocker, "Rename one of the two tables.";
     /// The schema `tenantctl` belongs to something else.
     SchemaTaken = "schema-taken", Blocker, "Rename that schema.";
+    /// Columns with times are wanted of a table whose whole rows are stored elsewhere.
+    TimestampsStored = "timestamps-stored", Blocker, "Add the columns by hand, or drop `audit_timestamps`.";
     /// A unique key stays unique over all tenants.
     UniqueGlobal = "unique-global", Notice, "Expect collisions once there is a second tenant.";
     /// A unique key was decided to stay unique over all tenants.

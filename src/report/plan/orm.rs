@@ -15,6 +15,11 @@ use crate::sql::{Document, OwnerColumn, TenantKey};
 /// Writes the notes for every tool.
 pub(super) fn write(plan: &Document, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{HEAD}")?;
+    for column in plan.script.owner_columns.iter().filter(|column| !column.timestamps.is_empty()) {
+        let names: Vec<String> = column.timestamps.iter().map(|name| format!("`{name}`")).collect();
+        let names = names.join(" and ");
+        writeln!(out, "\n`{}` also gets {names}: `timestamptz NOT NULL DEFAULT now()`.", column.table)?;
+    }
     let tables: Vec<Model> = plan.script.owner_columns.iter().map(|column| Model::of(column, &plan.catalog)).collect();
     for notes in [drizzle::notes, prisma::notes, alembic::notes, rails::notes, django::notes] {
         writeln!(out, "\n{}", notes(&tables).trim_end())?;

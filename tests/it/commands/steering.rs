@@ -288,7 +288,7 @@ async fn a_step_in_flight_is_finished_and_the_next_one_waits() {
     let mut running = cli.start("migrate --yes");
     running.await_event("statement-waits", 1);
     let said = cli.run("pause").exits(0).stdout;
-    let words = "It has answered, and finishes what is in flight first, in enforce/public.customers/build-key/customers_tenant_id_id_key.";
+    let words = "It has answered, and finishes what is in flight first, in enforce/public.customers/build-index.";
     assert!(said.contains(words), "{said}");
     assert!(
         cli.run("status").exits(0).stdout.contains("now:     pausing: what is in flight is finished first: enforce/")

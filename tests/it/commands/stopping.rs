@@ -112,10 +112,7 @@ async fn the_second_ctrl_c_cancels_a_statement_that_waits_for_an_old_transaction
     assert!(running.child.try_wait().unwrap().is_none(), "the first one waits for the statement");
     running.signal("INT");
     let ran = running.wait().exits(130);
-    assert!(
-        ran.stdout.starts_with("Stopped at enforce/public.customers/build-key/customers_tenant_id_id_key: interrupted"),
-        "{ran:?}"
-    );
+    assert!(ran.stdout.starts_with("Stopped at enforce/public.customers/build-index: interrupted"), "{ran:?}");
     writer.batch_execute("ROLLBACK").await.unwrap();
     cli.run("migrate --yes").exits(0);
     assert_eq!(database.number("SELECT count(*) FROM pg_index WHERE NOT indisvalid").await, 0);

@@ -44,7 +44,9 @@ INSERT INTO hen VALUES (1, NULL); INSERT INTO egg VALUES (1, 1); UPDATE hen SET 
 INSERT INTO top VALUES (1); INSERT INTO a_left VALUES (1, 1); INSERT INTO a_right VALUES (1, 1); INSERT INTO bottom VALUES (1, 1, 1);
 "#;
 
-const RULES: &str = "country = { scope = \"shared\" }\noutside = { scope = \"ignored\" }\n'\"user\"' = { scope = \"tenant\" }\nSession = { scope = \"tenant\" }\n\
+const RULES: &str = "country = { scope = \"shared\" }\noutside = { scope = \"ignored\" }\n'\"user\"' = { scope = \"tenant\", unique = { \
+    user_Email_key = { scope = \"global\", reason = \"mail addresses are people's\" }, \
+    user_code_part_key = { scope = \"global\", reason = \"codes are everybody's\" } } }\nSession = { scope = \"tenant\" }\n\
 node = { scope = \"tenant\" }\nhen = { scope = \"tenant\" }\negg = { scope = \"tenant\", source = \"parent\", parent = \"hen\" }\n\
 top = { scope = \"tenant\" }\na_left = { scope = \"tenant\", source = \"parent\", parent = \"top\" }\n\
 a_right = { scope = \"tenant\", source = \"parent\", parent = \"top\" }\n\
