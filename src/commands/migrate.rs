@@ -2,21 +2,19 @@
 
 use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Context as _;
-
+use super::attended::{self, Attended};
 use super::conversion::{Conversion, Order, Unfinished};
 use super::expected::Expected;
-use super::tally::{Counts, Tally};
-use super::{Context, plan_file, print, signals};
+use super::tally::Counts;
+use super::{Context, plan_file, print};
 use crate::config::Config;
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
 use crate::execute::bookkeeping::RunKind;
 use crate::execute::control::Mark;
-use crate::execute::{Interrupt, Target, account, filled};
+use crate::execute::{Target, account, filled};
 use crate::plan::{Cost, Phase};
 use crate::report::Shape;
 use crate::report::human::counted;
@@ -109,29 +107,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         ));
     }
     ask(&args, context, &conversion, &settings.describe())?;
-    let (stopper, interrupt) = Interrupt::channel();
-    signals::listen(stopper, Arc::clone(&context.ui)).context("listening for signals")?;
-    let before = conversion.applied().await?;
-    let tally = Tally::new(context.ui.as_ref());
-    let began = Instant::now();
-    let done = tokio::select! {
-        done = conversion.run(&tally, interrupt, args.target()) => done,
-        never = context.ui.beat() => match never {},
-    };
-    context.ui.settle();
-    let mut counts = tally.counts();
-    if let (Ok(_), Some(seen)) = (&done, counts.backfills.take()) {
+    let Attended { mut counts, took, state, exit } = attended::run(context, conversion, args.target()).await?;
+    if let (State::Finished { .. }, Some(seen)) = (&state, counts.backfills.take()) {
         counts.backfills = Some(recorded(context, &config, &script, &seen).await.unwrap_or(seen));
     }
-    let left = script.migrations.len().saturating_sub(before + counts.applied.len());
-    let (state, exit) = match done {
-        Ok(_) => (State::Finished { left }, Exit::Done),
-        Err(failure) => {
-            let exit = failure.code.exit();
-            (State::Stopped { at: counts.at.clone(), left, failure }, exit)
-        }
-    };
-    tell(args.format, context, &outcome(&script, RunKind::Migrate, counts, began.elapsed(), state))?;
+    tell(args.format, context, &outcome(&script, RunKind::Migrate, counts, took, state))?;
     Ok(exit)
 }
 

@@ -1,5 +1,6 @@
 //! One file a subcommand: its arguments, and the wiring.
 
+mod attended;
 pub mod calibrating;
 pub mod conversion;
 mod demo;

@@ -2,20 +2,18 @@
 
 use std::io::Write as _;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Context as _;
-
+use super::attended::{self, Attended};
 use super::conversion::Conversion;
 use super::migrate::{outcome, tell};
-use super::tally::{Counts, Tally};
+use super::tally::Counts;
 use super::way_back::Back;
-use super::{Context, print, signals};
+use super::{Context, print};
 use crate::error::{Code, Exit, Failure};
 use crate::event::Start;
 use crate::execute::bookkeeping::RunKind;
-use crate::execute::{Interrupt, Target, lost};
+use crate::execute::{Target, lost};
 use crate::plan::Phase;
 use crate::report::outcome::State;
 use crate::report::plan::{self as report, Page};
@@ -82,26 +80,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     ask(&args, context, &way_back, &settings.describe())?;
-    let (stopper, interrupt) = Interrupt::channel();
-    signals::listen(stopper, Arc::clone(&context.ui)).context("listening for signals")?;
-    let before = way_back.applied().await?;
-    let tally = Tally::new(context.ui.as_ref());
-    let began = Instant::now();
-    let done = tokio::select! {
-        done = way_back.run(&tally, interrupt, Target::End) => done,
-        never = context.ui.beat() => match never {},
-    };
-    context.ui.settle();
-    let counts = tally.counts();
-    let left = script.migrations.len().saturating_sub(before + counts.applied.len());
-    let (state, exit) = match done {
-        Ok(_) => (State::Finished { left }, Exit::Done),
-        Err(failure) => {
-            let exit = failure.code.exit();
-            (State::Stopped { at: counts.at.clone(), left, failure }, exit)
-        }
-    };
-    tell(args.format, context, &outcome(&script, RunKind::Rollback, counts, began.elapsed(), state))?;
+    let Attended { counts, took, state, exit } = attended::run(context, way_back, Target::End).await?;
+    tell(args.format, context, &outcome(&script, RunKind::Rollback, counts, took, state))?;
     Ok(exit)
 }
 

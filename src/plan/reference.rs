@@ -8,7 +8,7 @@ use crate::catalog::{Action, Catalog, ForeignKey, Ident, Index, QualifiedName, R
 use crate::config::KeyScope;
 
 /// The first major version that sets only some columns of a foreign key to NULL (PostgreSQL 15 release notes, E.1.3.5).
-const SET_SOME_COLUMNS: u32 = 15;
+pub(super) const SET_SOME_COLUMNS: u32 = 15;
 
 /// The most columns that a key can have (docs, Appendix K, "index keys").
 const MOST_COLUMNS: usize = 32;

@@ -1,13 +1,10 @@
 //! What relies on a key that counts for all tenants, so that the key has to stay.
 
 use super::owners::Resolver;
+use super::reference::SET_SOME_COLUMNS;
 use super::{OwnedTable, Owner};
 use crate::catalog::{Action, Catalog, ForeignKey, Ident, Index, QualifiedName};
 use crate::config::KeyScope;
-
-/// The first major version in which a key that compares owners can set its other columns (PostgreSQL 15 release notes,
-/// E.1.3.5).
-const SET_SOME_COLUMNS: u32 = 15;
 
 /// What becomes of a foreign key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
